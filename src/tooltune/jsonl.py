@@ -27,7 +27,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield (line number from 1, value) per non-empty line. Raises DataError at the first bad line."""
+    """(line number from 1, value) per non-empty line. Raises DataError at the first bad line."""
     for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
@@ -41,7 +41,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace `path` in one step: after a crash there is the old file or the new one, never half."""
+    """Replace `path` in one step: a crash leaves the old file or the new one, never half."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -81,4 +81,6 @@ def _read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start}). Convert the file.") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror or error}). Check the path."
+        ) from None

@@ -1,12 +1,12 @@
 """The file contract of a run folder: no other file spells these names.
 
-    RUN/recipe.toml            every knob of the run, resolved
-    RUN/run.json               what was found at the start: versions, dtype and why, data counts
-    RUN/metrics.jsonl          one row a step
-    RUN/checkpoints/step-*/    adapter in PEFT's format, optimizer, random state, data position
-    RUN/adapter/               the chosen adapter with tokenizer and chat template
-    RUN/evaluate/              cases-base.jsonl, cases-tuned.jsonl, summary.json
-    RUN/report.html
+RUN/recipe.toml            every knob of the run, resolved
+RUN/run.json               what was found at the start: versions, dtype and why, data counts
+RUN/metrics.jsonl          one row a step
+RUN/checkpoints/step-*/    adapter in PEFT's format, optimizer, random state, data position
+RUN/adapter/               the chosen adapter with tokenizer and chat template
+RUN/evaluate/              cases-base.jsonl, cases-tuned.jsonl, summary.json
+RUN/report.html
 """
 
 import json

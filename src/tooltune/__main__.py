@@ -1,0 +1,5 @@
+"""`python -m tooltune`."""
+
+from tooltune.cli import main
+
+main()
