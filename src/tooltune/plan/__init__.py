@@ -1,0 +1,1 @@
+"""What a training run will need before it starts: parameters, memory, steps, time, cost."""
