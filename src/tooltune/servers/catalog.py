@@ -1,0 +1,71 @@
+"""What a server lists, as the Tools we train on: checks each listed tool and tidies its schema.
+
+One bad tool must not cost its siblings, so each is judged on its own, before the SDK sees it.
+"""
+
+import re
+from typing import Any
+
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import Draft202012Validator, validator_for
+
+from tooltune.messages import Tool
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_SCHEMAS_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_PLAIN_VALUES = ("default", "const", "enum", "examples")
+
+
+def why_invalid(listed: Any) -> str | None:
+    """The reason a tool cannot be offered, given as the server listed it; None for a good one."""
+    if not isinstance(listed, dict) or not isinstance(listed.get("name"), str):
+        return "it has no name"
+    if not _NAME.fullmatch(listed["name"]):
+        return "its name has other characters than A-Z a-z 0-9 _ . - or is over 128 long"
+    if not isinstance(listed.get("description", ""), str | None):
+        return "its description is not text"
+    schema = listed.get("inputSchema")
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        return "its inputSchema is not a JSON Schema of type object"
+    for key in ("inputSchema", "outputSchema"):
+        if listed.get(key) is not None and (problem := _schema_problem(listed[key])):
+            return f"its {key} is not a valid JSON Schema: {problem}"
+    return None
+
+
+def to_tool(listed: dict[str, Any]) -> Tool:
+    """A tool that `why_invalid` has passed, without the titles that pydantic adds to schemas."""
+    schema = strip_titles(listed["inputSchema"])
+    return Tool(
+        name=listed["name"],
+        description=listed.get("description") or "",
+        input_schema={"properties": {}, **schema} if "properties" not in schema else schema,
+        read_only=(listed.get("annotations") or {}).get("readOnlyHint"),
+    )
+
+
+def strip_titles(schema: Any) -> Any:
+    """A JSON Schema without `title` annotations: they repeat the names and cost tokens in every
+    prompt. A property that is called title stays."""
+    if isinstance(schema, list):
+        return [strip_titles(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    stripped = {}
+    for key, value in schema.items():
+        if key == "title" and isinstance(value, str):
+            continue
+        if key in _SCHEMAS_BY_NAME and isinstance(value, dict):
+            stripped[key] = {name: strip_titles(item) for name, item in value.items()}
+        else:
+            stripped[key] = value if key in _PLAIN_VALUES else strip_titles(value)
+    return stripped
+
+
+def _schema_problem(schema: Any) -> str | None:
+    try:
+        validator_for(schema, default=Draft202012Validator).check_schema(schema)
+    except SchemaError as error:
+        where = "/".join(str(part) for part in error.absolute_path) or "top level"
+        return f"{where}: {error.message}"
+    return None
