@@ -1,0 +1,356 @@
+"""Conversation -> tokens and loss mask, through the model's own chat template, without torch.
+
+A sequence is what inference feeds, `prompt()` of the messages before, followed by the turn as the
+model has to generate it, its stop token included. Nothing is ever cut.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+from tokenizers import Tokenizer
+
+from tooltune.chat.defuse import Defuser
+from tooltune.chat.parse import Parsed, parse
+from tooltune.chat.template import compile_template
+from tooltune.errors import ModelError
+from tooltune.jsonl import read_json, write_json, write_text
+from tooltune.messages import Conversation, Message, Tool, ToolCall
+
+TEMPLATE_PATH = Path(__file__).parent / "templates" / "chatml_tools.jinja"
+"""Our template, for ChatML models whose own template shows no tools."""
+
+_CONTENT, _RESULT = "Xyzzy", "Plugh"
+_QUESTION = Message(role="user", content="?")
+_PROBE_TOOLS = (Tool(name=_CONTENT, input_schema={"type": "object", "properties": {}}),)
+_PROBE_CALL = ToolCall(id="call00000", name=_CONTENT, arguments={})
+_PROBE_TURNS = (
+    _QUESTION,
+    Message(role="assistant", tool_calls=(_PROBE_CALL,)),
+    Message(role="tool", content=_RESULT, tool_call_id="call00000"),
+    Message(role="assistant", content=_CONTENT),
+    _QUESTION,
+    Message(role="assistant", content=_CONTENT),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """`loss_mask` is 1 where the model is trained: the assistant's tokens and the stop token."""
+
+    tokens: list[int]
+    loss_mask: list[int]
+
+
+class Renderer:
+    """One tokenizer with one chat template.
+
+    Thinking is off (`enable_thinking=False`): Qwen3's generation prompt then holds an empty think
+    block, and so does what we train on. System text is the operator's and stands as it is; control
+    strings in every other text are broken (see `chat.defuse`), and `parse` mends them.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        template: str,
+        *,
+        config: dict[str, Any] | None = None,
+        where: str = "chat template",
+    ) -> None:
+        """`config` is tokenizer_config.json, `where` names the folder in errors. Raises ModelError
+        where the template does not compile or does not end the assistant's turns."""
+        self.tokenizer = tokenizer
+        self.template = template
+        self.config = config or {}
+        self.where = where
+        self._compiled = compile_template(template, where=where)
+        self._special_tokens = _special_tokens(self.config)
+        added = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items()}
+        self._defuser = Defuser(added)
+        self._tools_cache: dict[int, tuple[Sequence[Tool], list[dict[str, Any]]]] = {}
+        self._turn_head, self._stop = self._measure_turn(added)
+        self.stop_token_ids = _stop_token_ids(self._stop, self._special_tokens, added)
+        self._encode_piece = lru_cache(maxsize=1024)(self._encode_whole)
+        self._cut = self._measure_cut()
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "Renderer":
+        """Read tokenizer.json, tokenizer_config.json and chat_template.jinja (or the template in
+        the config). Where that template shows no tools and the tokenizer knows ChatML, ours takes
+        its place. Raises ModelError naming what is missing."""
+        tokenizer = _read_tokenizer(folder / "tokenizer.json")
+        path = folder / "tokenizer_config.json"
+        config = read_json(path) if path.is_file() else {}
+        template = _read_template(folder, config)
+        if template is not None:
+            renderer = cls(tokenizer, template, config=config, where=str(folder))
+            if renderer.shows_tools:
+                return renderer
+        if (
+            tokenizer.token_to_id("<|im_start|>") is None
+            or tokenizer.token_to_id("<|im_end|>") is None
+        ):
+            found = (
+                "no chat template" if template is None else "a chat template that shows no tools"
+            )
+            raise ModelError(
+                f"{folder}: {found}, and no ChatML tokens to use ours. "
+                "Choose a model trained for tool calls, or put a template into chat_template.jinja."
+            )
+        return cls(tokenizer, TEMPLATE_PATH.read_text(), config=config, where=str(folder))
+
+    def save(self, folder: Path) -> None:
+        """Write the three files `from_folder` and transformers read."""
+        write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
+        config = {key: value for key, value in self.config.items() if key != "chat_template"}
+        write_json(folder / "tokenizer_config.json", config)
+        write_text(folder / "chat_template.jinja", self.template)
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
+        """Tokens up to where the assistant speaks next."""
+        return self._encode(self._text(messages, tools, is_prompt=True))
+
+    def sequences(self, conversation: Conversation) -> list[TokenSequence]:
+        """One sequence, or a further one wherever the template rewrites what came before.
+
+        Turns after the last assistant message teach nothing and are left out; a conversation
+        without assistant messages gives no sequence.
+        """
+        sequences: list[TokenSequence] = []
+        for index, message in enumerate(conversation.messages):
+            if message.role != "assistant":
+                continue
+            text = self._text(conversation.messages[:index], conversation.tools, is_prompt=True)
+            prompt = self._encode(text)
+            tokens = self._encode(text + self._turn(message, conversation.tools))
+            if tokens[: len(prompt)] != prompt:
+                raise ModelError(
+                    f"{self.where}: the tokenizer joins prompt and answer into one token "
+                    f"(conversation {conversation.id}). Choose a byte-level tokenizer."
+                )
+            previous = sequences[-1] if sequences else TokenSequence([], [])
+            if prompt[: len(previous.tokens)] == previous.tokens:
+                mask = previous.loss_mask + [0] * (len(prompt) - len(previous.tokens))
+                del sequences[-1:]
+            else:
+                mask = [0] * len(prompt)
+            sequences.append(TokenSequence(tokens, mask + [1] * (len(tokens) - len(prompt))))
+        return sequences
+
+    @cached_property
+    def preserves_prefix(self) -> bool:
+        """Whether the template leaves earlier turns as they were (measured). Qwen3's does not."""
+        probe = Conversation(id="probe", messages=_PROBE_TURNS, tools=_PROBE_TOOLS)
+        return len(self.sequences(probe)) == 1
+
+    @cached_property
+    def shows_tools(self) -> bool:
+        """Whether tools, calls and results all reach the prompt (measured)."""
+        try:
+            text = self._text(_PROBE_TURNS[:3], _PROBE_TOOLS, is_prompt=True)
+        except ModelError:
+            return False
+        return text.count(_CONTENT) >= 2 and _RESULT in text
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text with control tokens spelled out."""
+        text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=False)
+        return text
+
+    def parse(self, generated: Sequence[int] | str, *, is_stopped: bool | None = None) -> Parsed:
+        """Read what the model generated, up to its stop token.
+
+        Without `is_stopped`, tokens count as stopped where they hold a stop token, and text always.
+        """
+        text = generated if isinstance(generated, str) else self.decode(generated)
+        stops = [self.decode([token]) for token in self.stop_token_ids]
+        ends = [text.index(stop) for stop in stops if stop in text]
+        if is_stopped is None:
+            is_stopped = isinstance(generated, str) or bool(ends)
+        parsed = parse(text[: min(ends, default=len(text))], is_stopped=is_stopped)
+        calls = tuple(
+            ToolCall(
+                id=call.id,
+                name=self._defuser.mend(call.name),
+                arguments=self._defuser.mend_json(call.arguments),
+            )
+            for call in parsed.calls
+        )
+        return replace(parsed, text=self._defuser.mend(parsed.text), calls=calls)
+
+    def _turn(self, message: Message, tools: Sequence[Tool]) -> str:
+        """What the model has to generate for this turn, whatever history the template rewrites."""
+        text = self._text([_QUESTION, message], (), is_prompt=False, schemas_of=tools)
+        if not text.startswith(self._turn_head):
+            raise ModelError(
+                f"{self.where}: the chat template begins assistant turns in several ways. "
+                "Use a template that begins them all alike."
+            )
+        start = len(self._turn_head)
+        return text[start : text.index(self._stop, start) + len(self._stop)]
+
+    def _text(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        *,
+        is_prompt: bool,
+        schemas_of: Sequence[Tool] = (),
+    ) -> str:
+        schemas = {tool.name: tool.input_schema for tool in tools or schemas_of}
+        try:
+            return self._compiled.render(
+                messages=self._to_template(messages, schemas),
+                tools=self._tools_to_template(tools) or None,
+                documents=None,
+                add_generation_prompt=is_prompt,
+                enable_thinking=False,
+                **self._special_tokens,
+            )
+        except TemplateError as error:
+            raise ModelError(
+                f"{self.where}: the chat template refuses the messages ({error}). "
+                "Change the conversation or the template."
+            ) from None
+
+    def _to_template(
+        self, messages: Sequence[Message], schemas: dict[str, dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        values: list[dict[str, Any]] = []
+        names: dict[str, str] = {}
+        defuser = self._defuser
+        for message in messages:
+            if message.role == "system":
+                values.append({"role": "system", "content": message.content})
+                continue
+            content = defuser.defuse(message.content)
+            value: dict[str, Any] = {"role": message.role, "content": content}
+            if message.role == "assistant":
+                # Generation starts behind the turn's head; space there could merge with it.
+                value["content"] = content.strip()
+            if message.tool_calls:
+                value["tool_calls"] = [
+                    self._call_to_template(call, schemas) for call in message.tool_calls
+                ]
+                names |= {call.id: call.name for call in message.tool_calls}
+            if message.tool_call_id is not None:
+                value["tool_call_id"] = message.tool_call_id
+                value["name"] = defuser.defuse(names.get(message.tool_call_id, ""))
+            values.append(value)
+        return values
+
+    def _call_to_template(
+        self, call: ToolCall, schemas: dict[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        arguments = order_like(schemas.get(call.name, {}), call.arguments)
+        function = {"name": call.name, "arguments": arguments}
+        return {"id": call.id, "type": "function", "function": self._defuser.defuse_json(function)}
+
+    def _tools_to_template(self, tools: Sequence[Tool]) -> list[dict[str, Any]]:
+        """Readers give conversations with the same catalog the same tuple: work is done once."""
+        known = self._tools_cache.get(id(tools))
+        if known is not None and known[0] is tools:
+            return known[1]
+        values = [self._defuser.defuse_json(tool.to_openai()) for tool in tools]
+        if len(self._tools_cache) >= 256:
+            self._tools_cache.clear()
+        self._tools_cache[id(tools)] = (tools, values)
+        return values
+
+    def _encode_whole(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _encode(self, text: str) -> list[int]:
+        if self._cut is None:
+            return list(self._encode_whole(text))
+        pieces = self._cut.split(text)
+        return [token for piece in pieces if piece for token in self._encode_piece(piece)]
+
+    def _measure_turn(self, added: dict[str, int]) -> tuple[str, str]:
+        """What stands before the assistant's first word, after `?`, and its stop token."""
+        probe = Message(role="assistant", content=_CONTENT)
+        head, _, tail = self._text([_QUESTION, probe], (), is_prompt=False).partition(_CONTENT)
+        longest_first = sorted(map(re.escape, added), key=len, reverse=True)
+        stop = re.search("|".join(longest_first) or "(?!)", tail)
+        if stop is None:
+            raise ModelError(
+                f"{self.where}: the chat template ends no assistant turn with a control token, so "
+                "a model trained on it could not stop. Use another template."
+            )
+        return head, stop[0]
+
+    def _measure_cut(self) -> re.Pattern[str] | None:
+        """Where text may be encoded piece by piece (and the pieces remembered): behind the stop
+        token and behind the generation prompt. None for tokenizers whose pieces do not add up,
+        such as those that begin every text with a space."""
+        prompt = self._text([_QUESTION], (), is_prompt=True)
+        header = prompt.removeprefix(self._text([_QUESTION], (), is_prompt=False))
+        cut = re.compile(f"(?<={re.escape(self._stop)})|(?<={re.escape(header)})")
+        probes = (f"{prompt}Yes.{self._stop}\nNo", f"a {self._stop} b{self._stop}a{self._stop}")
+        for probe in probes:
+            pieces = [token for p in cut.split(probe) if p for token in self._encode_whole(p)]
+            if pieces != list(self._encode_whole(probe)):
+                return None
+        return cut
+
+
+def order_like(schema: dict[str, Any], value: Any) -> Any:
+    """`value` with object keys in the order of the schema's properties, others behind them."""
+    if isinstance(value, list):
+        items = schema.get("items")
+        return [order_like(items, item) for item in value] if isinstance(items, dict) else value
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or not isinstance(properties, dict):
+        return value
+    keys = [key for key in properties if key in value]
+    keys += [key for key in value if key not in properties]
+    return {key: order_like(_as_schema(properties.get(key)), value[key]) for key in keys}
+
+
+def _as_schema(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _read_tokenizer(path: Path) -> Tokenizer:
+    if not path.is_file():
+        raise ModelError(f"{path}: missing. Name a model folder that holds tokenizer.json.")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises plain Exception for every broken file
+        raise ModelError(
+            f"{path}: not a tokenizer ({error}). Copy the model folder again."
+        ) from None
+
+
+def _read_template(folder: Path, config: dict[str, Any]) -> str | None:
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    template = config.get("chat_template")
+    if isinstance(template, list):
+        named = {entry["name"]: entry["template"] for entry in template}
+        template = named.get("tool_use", named.get("default"))
+    return template
+
+
+def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
+    """The `bos_token` and so on that templates may write."""
+    tokens: dict[str, str] = {}
+    for name, value in config.items():
+        text = value.get("content") if isinstance(value, dict) else value
+        if name.endswith("_token") and isinstance(text, str):
+            tokens[name] = text
+    return tokens
+
+
+def _stop_token_ids(
+    stop: str, special_tokens: dict[str, str], added: dict[str, int]
+) -> tuple[int, ...]:
+    """The token that ends a turn, then the tokenizer's end of text where that is another one."""
+    strings = dict.fromkeys((stop, special_tokens.get("eos_token", stop)))
+    return tuple(added[text] for text in strings if text in added)
