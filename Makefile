@@ -48,7 +48,7 @@ lock:
 
 # Write docs/commands.md anew from --help.
 docs: $(STAMP)
-	python -m tests.cli.commands_page > docs/commands.md
+	python tests/cli/test_commands_page.py > docs/commands.md
 
 clean:
 	rm -rf $(VENV) build dist

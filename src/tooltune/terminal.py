@@ -1,0 +1,82 @@
+"""How results look in a terminal: tables for people, one JSON value for programs."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tooltune.messages import ABILITIES
+
+console = Console(highlight=False)
+"""Standard output."""
+log = Console(stderr=True, highlight=False)
+"""Progress and notes, so that standard output stays what was asked for."""
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """First column to the left, the others to the right; None is shown as a dash."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*("-" if cell is None else str(cell) for cell in row))
+    console.print(table)
+
+
+def print_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Conversations by ability and split; `counts` maps a split to its abilities' numbers."""
+    rows = [
+        (ability, *(by_ability.get(ability, 0) for by_ability in counts.values()))
+        for ability in ABILITIES
+    ]
+    total = ("all", *(sum(by_ability.values()) for by_ability in counts.values()))
+    print_table("Conversations", ["ability", *counts], [*rows, total])
+
+
+def print_evaluation(summary: Mapping[str, Any]) -> None:
+    """Share done right per ability, base beside tuned, then what went wrong how often."""
+    from tooltune.evaluate.summary import count_failures
+
+    models = [name for name in ("base", "tuned") if name in summary["overall"]]
+    groups = {**summary["abilities"], "all": summary["overall"]}
+    groups["harmless, refused"] = summary["wrongly_refused"]
+    rows = [
+        (name, group["n"], *(_rate(group[model]) for model in models))
+        for name, group in groups.items()
+    ]
+    print_table(
+        "Done right on held-out cases, with 95 % intervals", ["ability", "n", *models], rows
+    )
+    failures = {model: count_failures(summary, model) for model in models}
+    kinds = dict.fromkeys(kind for counts in failures.values() for kind in counts)
+    if kinds:
+        rows = [(kind, *(failures[model].get(kind, 0) for model in models)) for kind in kinds]
+        print_table("What went wrong", ["failure", *models], rows)
+
+
+def progress_bar() -> Progress:
+    """A bar with a count, on standard error; silent where that is not a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=log,
+        disable=not log.is_terminal,
+        transient=True,
+    )
+
+
+def _rate(value: Mapping[str, Any]) -> str | None:
+    """`97.5 % (91.3 to 99.3)`."""
+    if value["rate"] is None:
+        return None
+    return f"{value['rate']:.1%} ({value['low']:.1%} to {value['high']:.1%})".replace("%", " %")
