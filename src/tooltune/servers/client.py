@@ -4,44 +4,29 @@ The SDK's connections live in one background thread. Each is opened and closed b
 own there, because the SDK's scopes must be left in the task, and the order, they were entered in.
 """
 
-import asyncio
 import logging
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from mcp import Client, MCPError
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.types import CallToolResult, EmbeddedResource, TextContent, TextResourceContents
-from mcp.types import Tool as ListedTool
-from pydantic import ValidationError
 
 from tooltune.config import nearest
 from tooltune.errors import ConfigError, ServerError
-from tooltune.jsonl import dump_json
 from tooltune.messages import Tool, ToolResult
-from tooltune.servers.catalog import to_tool, why_invalid
+from tooltune.servers.connection import Mode, call_tool, connect, list_tools, one_line
 from tooltune.servers.spec import ServerSpec
 
-RESULT_CHARACTERS = 32_000
-"""Longest result passed on; what is cut off is counted in the text."""
-LIST_PAGES = 50
-"""Most pages of tools read from one server: the protocol sets no end."""
+if TYPE_CHECKING:
+    from mcp import Client
 
 _T = TypeVar("_T")
-_Mode = Literal["auto", "legacy"]
-
-# A server's junk on its standard output is not the user's concern; without a handler Python would
-# print the SDK's report of it, with a traceback, on the terminal.
-logging.getLogger("mcp").addHandler(logging.NullHandler())
 
 
 class Servers:
@@ -130,7 +115,7 @@ class _Server:
         self._portal = portal
         self._cwd = cwd or spec.cwd or Path.cwd()
         self._env = env
-        self._mode: _Mode = "auto"
+        self._mode: Mode = "auto"
         self._lock = threading.Lock()
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._connection: AbstractContextManager[Client] | None = None
@@ -140,9 +125,9 @@ class _Server:
         with self._lock:
             client = self._start()
             try:
-                listed = self._portal.call(_list_tools, client, self.spec.timeout_seconds)
+                listed = self._portal.call(list_tools, client, self.spec.timeout_seconds)
             except Exception as error:
-                raise self._error(f"cannot list its tools ({_one_line(error)})") from None
+                raise self._error(f"cannot list its tools ({one_line(error)})") from None
         return self._allowed({tool.name: tool for tool in listed})
 
     def call(
@@ -152,7 +137,7 @@ class _Server:
         with self._lock:
             client = self._client or self._start()
             try:
-                answer: ToolResult = self._portal.call(_call_tool, client, name, arguments, limit)
+                answer: ToolResult = self._portal.call(call_tool, client, name, arguments, limit)
             except TimeoutError:
                 # Ended, too: its answer, or its effect, must not come during a later call.
                 self._stop()
@@ -160,7 +145,7 @@ class _Server:
                     f"no answer to a call of {name} within {limit:g} s",
                     fix="The next call starts it again; raise timeout_seconds if it needs longer.",
                 ) from None
-            except (MCPError, anyio.ClosedResourceError, anyio.BrokenResourceError):
+            except ConnectionError:
                 self._stop()
                 raise self._error(
                     f"ended without answering a call of {name}{self._last_words()}",
@@ -173,42 +158,38 @@ class _Server:
             self._stop()
             self._stderr.close()
 
-    def _start(self) -> Client:
+    def _start(self) -> "Client":
         spec = self.spec.expanded()
         if not self._cwd.is_dir():
             raise ConfigError(f"server {spec.name}: no folder {self._cwd} to run in. Create it.")
-        os.ftruncate(self._stderr.fileno(), 0)
+        self._stderr.seek(0)
+        self._stderr.truncate()
         failure: Exception = AssertionError("no mode was tried")
         # Servers on the Rust SDK, among others, exit at the question `auto` begins with.
         for mode in ("auto", "legacy") if self._mode == "auto" else ("legacy",):
             connection = self._portal.wrap_async_context_manager(self._connect(spec, mode))
             try:
-                self._client = connection.__enter__()
-            except OSError as error:
-                if not isinstance(error, TimeoutError):
-                    raise self._not_started(error) from None
-                failure = error
+                client = connection.__enter__()
             except Exception as error:
                 failure = error
+                if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                    break
             else:
-                self._connection, self._mode = connection, mode
-                return self._client
+                self._connection, self._client = connection, client
+                # A server that shook hands will again: the question may have cost it 10 s.
+                self._mode = "legacy" if client.session.initialize_result else "auto"
+                return client
         raise self._not_started(failure)
 
-    @asynccontextmanager
-    async def _connect(self, spec: ServerSpec, mode: _Mode) -> AsyncIterator[Client]:
-        parameters = StdioServerParameters(
-            command=spec.command,
-            args=list(spec.args),
-            env={**spec.env, **self._env},
+    def _connect(self, spec: ServerSpec, mode: Mode) -> AbstractAsyncContextManager["Client"]:
+        return connect(
+            spec,
+            mode=mode,
             cwd=self._cwd,
+            env=self._env,
+            stderr=self._stderr,
+            left_out=self.left_out,
         )
-        transport = _checked_transport(parameters, self._stderr, self.left_out)
-        async with AsyncExitStack() as stack:
-            async with asyncio.timeout(spec.timeout_seconds):
-                client = Client(transport, mode=mode, cache=None)
-                await stack.enter_async_context(client)
-            yield client
 
     def _stop(self) -> None:
         connection, self._connection, self._client = self._connection, None, None
@@ -248,7 +229,7 @@ class _Server:
             return self._error(f"no answer within {limit:g} s of its start{self._last_words()}")
         if isinstance(error, OSError):
             return self._error(f"cannot run {command!r} ({error.strerror})")
-        return self._error(f"ended while starting ({_one_line(error)}){self._last_words()}")
+        return self._error(f"ended while starting ({one_line(error)}){self._last_words()}")
 
     def _error(self, happened: str, *, fix: str | None = None) -> ServerError:
         fix = fix or f"Run it by hand to see why: {self.spec.command_line}"
@@ -258,7 +239,7 @@ class _Server:
         # The server writes through the same open file: read at an offset, never move its position.
         handle = self._stderr.fileno()
         tail = os.pread(handle, 4096, max(0, os.fstat(handle).st_size - 4096))
-        lines = tail.decode("utf-8", "replace").replace("\0", "").split("\n")
+        lines = tail.decode("utf-8", "replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), None)
         return f"; its last words: {last[:200]}" if last else ""
 
@@ -274,116 +255,3 @@ def _side_by_side(
         except KeyboardInterrupt:
             portal.start_task_soon(portal.stop, True)
             raise
-
-
-async def _list_tools(client: Client, timeout_seconds: float) -> list[Tool]:
-    tools: list[Tool] = []
-    cursor: str | None = None
-    seen = {cursor}
-    with anyio.fail_after(timeout_seconds):
-        for _ in range(LIST_PAGES):
-            page = await client.list_tools(cursor=cursor)
-            tools += [to_tool(tool.model_dump(by_alias=True)) for tool in page.tools]
-            cursor = page.next_cursor
-            if cursor in seen:
-                return tools
-            seen.add(cursor)
-    raise ValueError(f"more than {LIST_PAGES} pages")
-
-
-async def _call_tool(
-    client: Client, name: str, arguments: dict[str, Any], timeout_seconds: float
-) -> ToolResult:
-    try:
-        with anyio.fail_after(timeout_seconds):
-            result = await client.call_tool(name, arguments)
-    except MCPError as error:
-        if error.message == "Connection closed":
-            raise
-        return ToolResult(content=_cut(f"Error: {error.message}"), is_error=True)
-    except (RuntimeError, ValidationError) as error:
-        # The SDK's way to say that the answer breaks the protocol or the tool's own outputSchema.
-        return ToolResult(content=_cut(f"Error: {_one_line(error)}"), is_error=True)
-    return ToolResult(content=_cut(_text(result)), is_error=bool(result.is_error))
-
-
-def _text(result: CallToolResult) -> str:
-    if not result.content and result.structured_content is not None:
-        return dump_json(result.structured_content)
-    parts = []
-    for part in result.content:
-        if isinstance(part, TextContent):
-            parts.append(part.text)
-        elif isinstance(part, EmbeddedResource) and isinstance(part.resource, TextResourceContents):
-            parts.append(part.resource.text)
-        else:
-            parts.append(f"[{part.type}: not text, left out]")
-    return "\n".join(parts)
-
-
-def _cut(text: str) -> str:
-    if len(text) <= RESULT_CHARACTERS:
-        return text
-    left_out = len(text) - RESULT_CHARACTERS
-    return f"{text[:RESULT_CHARACTERS]}\n[cut: {left_out} more characters]"
-
-
-def _one_line(error: BaseException) -> str:
-    """The first cause inside nested exception groups, on one line."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-@asynccontextmanager
-async def _checked_transport(
-    parameters: StdioServerParameters, stderr: TextIO, left_out: dict[str, str]
-) -> AsyncIterator[tuple[Any, Any]]:
-    async with stdio_client(parameters, errlog=stderr) as (read, write):
-        yield _CheckedStream(read, left_out), write
-
-
-class _CheckedStream:
-    """A server's messages, invalid tools taken out of its listings: for one bad tool the SDK would
-    refuse all the others."""
-
-    def __init__(self, stream: Any, left_out: dict[str, str]) -> None:
-        self._stream = stream
-        self._left_out = left_out
-
-    async def receive(self) -> Any:
-        return self._checked(await self._stream.receive())
-
-    async def __anext__(self) -> Any:
-        return self._checked(await self._stream.__anext__())
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: Any) -> Any:
-        return await self._stream.__aexit__(*exc)
-
-    def _checked(self, item: Any) -> Any:
-        result = getattr(getattr(item, "message", None), "result", None)
-        if isinstance(result, dict) and isinstance(result.get("tools"), list):
-            result["tools"] = [tool for tool in result["tools"] if self._is_good(tool)]
-        return item
-
-    def _is_good(self, tool: Any) -> bool:
-        reason = why_invalid(tool)
-        if reason is None:
-            try:
-                ListedTool.model_validate(tool)
-            except ValidationError as error:
-                reason = f"it breaks the protocol: {error.errors()[0]['msg']}"
-        if reason is not None:
-            name = tool.get("name") if isinstance(tool, dict) else None
-            self._left_out[str(name or "without a name")] = reason
-        return reason is None

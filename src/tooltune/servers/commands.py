@@ -33,6 +33,8 @@ class Program:
     """Whether `-5` is an option."""
 
 
+# Nothing here writes, runs a program, reads operands from a file, or follows the symbolic links it
+# meets below a folder (as grep -R, ls -L and find -L would).
 PROGRAMS = {
     "cat": Program("nbsAET"),
     "du": Program("shacb", "d", ("--max-depth=",)),
@@ -136,10 +138,9 @@ def _is_option(program: Program, word: str) -> bool:
         return key + equals in program.long
     if program.numbers and word[1:].isdigit():
         return True
-    head = word[1:]
-    for place, letter in enumerate(head):
+    for letter in word[1:]:
         if letter in program.value_letters:
-            return place >= 0
+            return True
         if letter not in program.letters:
             return False
     return True
@@ -159,7 +160,11 @@ def _wants_value(program: Program, word: str) -> bool:
 
 def _check_find(words: list[str], root: Path) -> list[str]:
     start = next(
-        (place for place, word in enumerate(words) if word.startswith("-") or word in "!()"),
+        (
+            place
+            for place, word in enumerate(words)
+            if word.startswith("-") or word in ("!", "(", ")")
+        ),
         len(words),
     )
     folders = words[:start] or ["."]

@@ -17,6 +17,8 @@ from tooltune.servers.commands import PROGRAMS, RefusedError, check_command, con
 
 OUTPUT_CHARACTERS = 16_000
 COMMAND_SECONDS = 10.0
+FILE_BYTES = 10_000_000
+"""Largest file `read_file` opens."""
 
 _READS = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
 _WRITES = ToolAnnotations(
@@ -73,8 +75,8 @@ def run_command(command: str, root: Path) -> str:
         raise ToolError(str(refusal)) from None
     except subprocess.TimeoutExpired:
         raise ToolError(f"{command}: not done within {COMMAND_SECONDS:g} s.") from None
-    except OSError as error:
-        raise ToolError(f"{command}: cannot be run ({error.strerror}).") from None
+    except (OSError, ValueError) as error:
+        raise ToolError(f"{command}: cannot be run ({error}).") from None
     output = _cut(done.stdout.decode("utf-8", "replace").rstrip("\n"))
     # grep ends with 1 where nothing matches, which is an answer.
     if done.returncode > (1 if words[0] == "grep" else 0):
@@ -84,8 +86,11 @@ def run_command(command: str, root: Path) -> str:
 
 def read_text(path: str, root: Path) -> str:
     """A file's text. Raises ToolError."""
+    real = _inside(path, root)
     try:
-        return _cut(_inside(path, root).read_text(encoding="utf-8"))
+        if (size := real.stat().st_size) > FILE_BYTES:
+            raise ToolError(f"{path}: too large to read whole ({size} bytes); use head or grep.")
+        return _cut(real.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise ToolError(f"{path}: not a text file.") from None
     except OSError as error:
@@ -108,9 +113,13 @@ def write_text(path: str, content: str, root: Path) -> str:
 
 def _inside(path: str, root: Path) -> Path:
     try:
-        return confine(path, root)
+        real = confine(path, root)
     except RefusedError as refusal:
         raise ToolError(str(refusal)) from None
+    # Opening a pipe or a device could wait for ever; a folder gets the system's own message.
+    if real.exists() and not (real.is_file() or real.is_dir()):
+        raise ToolError(f"{path}: not a text file.")
+    return real
 
 
 def _cut(text: str) -> str:
