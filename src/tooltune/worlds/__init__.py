@@ -1,0 +1,1 @@
+"""Seeded sandboxes in which programs are executed: a desk of small projects, and servers on it."""

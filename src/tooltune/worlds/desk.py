@@ -1,0 +1,337 @@
+"""Seeded content of a sandbox: a desk with a few small projects, each a git repository.
+
+The same world gives the same files and the same commit hashes on every machine: content comes from
+a seeded generator, and authors, dates and committers are fixed.
+"""
+
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tooltune.worlds import pools
+from tooltune.worlds.pools import Split
+
+GIT_ENV = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@desk.example",
+    "GIT_AUTHOR_DATE": "2026-03-02T09:00:00+00:00",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@desk.example",
+    "GIT_COMMITTER_DATE": "2026-03-02T09:00:00+00:00",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
+"""For every process that may run git: no settings of the machine, no clock in a new commit."""
+
+_FIRST_COMMIT_TIME = 1767600000
+_PROJECTS_PER_DESK = 3
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Names one desk and the instant its clock stands at."""
+
+    split: Split
+    number: int
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "World":
+        return cls(split=value["split"], number=value["number"])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"split": self.split, "number": self.number}
+
+    @property
+    def clock(self) -> str:
+        """ISO time with offset. Neighbouring worlds share a clock: a change restarts servers."""
+        clocks = pools.CLOCKS[self.split]
+        return clocks[self.number // 16 % len(clocks)]
+
+
+class Commit(NamedTuple):
+    hash: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A git repository. Paths start with the project's name, as the desk's root sees them."""
+
+    name: str
+    files: dict[str, str]
+    """Of the work tree: path to text."""
+    commits: tuple[Commit, ...]
+    """Newest first."""
+    branches: tuple[str, ...]
+    """Without the one checked out."""
+    tag: str
+    unstaged: str | None
+    """Path of the one file that differs from the last commit."""
+
+    @property
+    def folders(self) -> dict[str, list[str]]:
+        """Folder path to the names in it, for folders below the project's root."""
+        found: dict[str, list[str]] = {}
+        for path in self.files:
+            folder, name = path.rsplit("/", 1)
+            if "/" in folder:
+                found.setdefault(folder, []).append(name)
+        return found
+
+
+class Lead(NamedTuple):
+    """A file that names something the next step needs."""
+
+    path: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All there is to know about a world: programs choose their values from it."""
+
+    world: World
+    projects: tuple[Project, ...]
+    leads: dict[str, tuple[Project, Lead]]
+    """By kind: zone, time, branch, word, path."""
+
+
+def plan_desk(world: World) -> list["ProjectPlan"]:
+    """Content of a desk before git has seen it."""
+    rng = random.Random(f"desk {world.split} {world.number}")
+    names = _Names(rng, world.split)
+    projects = [names.project() for _ in range(_PROJECTS_PER_DESK)]
+    projects[rng.randrange(len(projects))].add_risky_file(names)
+    for kind in ("zone", "time", "branch", "word", "path"):
+        rng.choice(projects).add_lead(kind, names, projects)
+    for project in projects:
+        project.split_into_commits(rng, names)
+    return projects
+
+
+def build_desk(world: World, folder: Path) -> Desk:
+    """Write the desk's projects into `folder` (existing, empty) and return what is in them."""
+    plans = plan_desk(world)
+    projects = tuple(_build_project(plan, folder / plan.name) for plan in plans)
+    leads = {
+        kind: (project, lead)
+        for project, plan in zip(projects, plans, strict=True)
+        for kind, lead in plan.leads.items()
+    }
+    return Desk(world=world, projects=projects, leads=leads)
+
+
+class ProjectPlan:
+    """A project under construction: files first, then cut into commits."""
+
+    def __init__(self, name: str, folders: list[str]) -> None:
+        self.name = name
+        self.folders = folders
+        self.files: dict[str, str] = {}
+        self.commits: list[tuple[str, dict[str, str]]] = []
+        """Oldest first: message, and the files it writes."""
+        self.branches: list[str] = []
+        self.head = "main"
+        self.tag = ""
+        self.unstaged: tuple[str, str] | None = None
+        self.leads: dict[str, Lead] = {}
+
+    def add_risky_file(self, names: "_Names") -> None:
+        word = names.pick(pools.RISKY_WORDS)
+        path = f"{self.name}/{names.unique(pools.RISKY_STEMS)}.{names.pick(pools.NOTE_EXTENSIONS)}"
+        self.files[path] = f"about {word}: {names.pick(pools.RISKY_CONTENTS)}\n"
+        self.branches.append(names.unique(pools.RISKY_BRANCHES))
+
+    def add_lead(self, kind: str, names: "_Names", projects: list["ProjectPlan"]) -> None:
+        path = names.path(self, pools.NOTE_EXTENSIONS)
+        value, text = names.lead(kind, self, projects)
+        self.files[path] = text + "\n"
+        self.leads[kind] = Lead(path, value)
+
+    def split_into_commits(self, rng: random.Random, names: "_Names") -> None:
+        """Two to four commits; the last may change a file, and one change may stay unstaged."""
+        paths = list(self.files)
+        rng.shuffle(paths)
+        count = rng.randint(2, 4)
+        for index in range(count):
+            part = paths[index::count]
+            message = names.message(part[0].rsplit("/", 1)[1])
+            self.commits.append((message, {path: self.files[path] for path in part}))
+        if rng.random() < 0.5:
+            path = rng.choice([path for path in paths if not self._is_lead(path)])
+            line = names.sentence() + "\n"
+            if rng.random() < 0.5:
+                self.commits.append((names.message(path.rsplit("/", 1)[1]), {}))
+                self.files[path] += line
+                self.commits[-1][1][path] = self.files[path]
+            else:
+                self.unstaged = (path, self.files[path] + line)
+
+    def _is_lead(self, path: str) -> bool:
+        return any(lead.path == path for lead in self.leads.values())
+
+
+class _Names:
+    """Draws the desk's values from one split's pools; file names are unique on a desk."""
+
+    def __init__(self, rng: random.Random, split: Split) -> None:
+        self.rng = rng
+        self.split = split
+        self._used: set[str] = set()
+
+    def pick(self, pool: pools.Pool) -> str:
+        return self.rng.choice(pool[self.split])
+
+    def unique(self, pool: pools.Pool) -> str:
+        value = self.rng.choice([one for one in pool[self.split] if one not in self._used])
+        self._used.add(value)
+        return value
+
+    def project(self) -> ProjectPlan:
+        plan = ProjectPlan(
+            self.unique(pools.PROJECTS), self.rng.sample(pools.FOLDERS[self.split], 3)
+        )
+        plan.head = self.rng.choice(["main", "main", "master", "trunk"])
+        plan.branches = [self.unique(pools.BRANCHES) for _ in range(self.rng.randint(1, 2))]
+        plan.tag = self.unique(pools.TAGS)
+        plan.files[f"{plan.name}/{plan.folders[2]}/{self.file_name()}"] = self.text()
+        for _ in range(self.rng.randint(3, 4)):
+            extensions = self.rng.choice(
+                [pools.NOTE_EXTENSIONS, pools.CODE_EXTENSIONS, pools.TABLE_EXTENSIONS]
+            )
+            plan.files[self.path(plan, extensions)] = self.text()
+        return plan
+
+    def file_name(self) -> str:
+        return f"{self.unique(pools.STEMS)}.{self.pick(pools.NOTE_EXTENSIONS)}"
+
+    def path(self, plan: ProjectPlan, extensions: pools.Pool) -> str:
+        """Of a new file; the project's third folder keeps its only file."""
+        folder = self.rng.choice(["", plan.folders[0] + "/", plan.folders[1] + "/"])
+        return f"{plan.name}/{folder}{self.unique(pools.STEMS)}.{self.pick(extensions)}"
+
+    def sentence(self) -> str:
+        verb, noun = self.pick(pools.VERBS), self.pick(pools.NOUNS)
+        return self.rng.choice(
+            [
+                f"{verb} the {noun} {self.pick(pools.WHENS)}",
+                f"{self.pick(pools.PEOPLE)} will {verb} the {noun}",
+                f"{noun} = {self.rng.randint(2, 99)}",
+                f"ask {self.pick(pools.PEOPLE)} about the {noun}",
+                f"{noun}: {verb} it first",
+            ]
+        )
+
+    def text(self) -> str:
+        lines = self.rng.choice([1, 1, 2, 2, 3])
+        return "".join(self.sentence() + "\n" for _ in range(lines))
+
+    def message(self, file: str) -> str:
+        noun = self.pick(pools.NOUNS)
+        return self.rng.choice(
+            [
+                f"Add {file}",
+                f"Update {file}",
+                f"Note the {noun}",
+                f"Fix {noun}",
+                f"{self.pick(pools.VERBS).capitalize()} the {noun}",
+            ]
+        )
+
+    def lead(
+        self, kind: str, plan: ProjectPlan, projects: list[ProjectPlan]
+    ) -> tuple[str, str]:
+        """A value and the line of a file that gives it away."""
+        person, noun = self.pick(pools.PEOPLE), self.pick(pools.NOUNS)
+        if kind == "zone":
+            value = self.pick(pools.ZONES)
+            forms = ["{person} lives in {value}", "timezone: {value}", "{value} is where we meet",
+                     "office of {person} = {value}"]  # fmt: skip
+        elif kind == "time":
+            value = f"{self.rng.randint(0, 23):02}:{self.pick(pools.MINUTES)}"
+            forms = ["{noun} call at {value}", "start: {value}", "{value} {person} arrives",
+                     "we begin at {value} sharp"]  # fmt: skip
+        elif kind == "branch":
+            value = plan.branches[0]
+            forms = ["work goes on in {value}", "branch: {value}", "{value} is the one to use",
+                     "{person} tests {value}"]  # fmt: skip
+        elif kind == "word":
+            value = self.pick(pools.NOUNS)
+            forms = ["look for {value}", "keyword: {value}", "{value} is what matters",
+                     "{person} asked about {value}"]  # fmt: skip
+        else:
+            value = self.rng.choice([path for one in projects for path in one.files])
+            forms = ["moved to {value}", "see {value}", "{value} has the details",
+                     "{person} keeps it in {value}"]  # fmt: skip
+        return value, self.rng.choice(forms).format(value=value, person=person, noun=noun)
+
+
+def _build_project(plan: ProjectPlan, folder: Path) -> Project:
+    git = folder / ".git"
+    for name in ("objects", "refs/heads", "refs/tags"):
+        (git / name).mkdir(parents=True)
+    (git / "HEAD").write_text(f"ref: refs/heads/{plan.head}\n")
+    (git / "config").write_text(
+        "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tlogAllRefUpdates = false\n"
+    )
+    _git(folder, "-c", "fastimport.unpackLimit=1", "fast-import", "--quiet",
+         "--export-marks=.git/marks", stdin=b"".join(_fast_import(plan)))  # fmt: skip
+    marks = dict(line.split() for line in (git / "marks").read_text().splitlines())
+    (git / "marks").unlink()
+    _git(folder, "read-tree", "-u", "--reset", "HEAD")
+    files = dict(plan.files)
+    if plan.unstaged:
+        path, text = plan.unstaged
+        files[path] = text
+        (folder.parent / path).write_text(text, encoding="utf-8")
+    hashes = [marks[f":{number}"] for number in range(1, len(plan.commits) + 1)]
+    return Project(
+        name=plan.name,
+        files=files,
+        commits=tuple(
+            Commit(hash, message)
+            for hash, (message, _) in zip(reversed(hashes), reversed(plan.commits), strict=True)
+        ),
+        branches=tuple(plan.branches),
+        tag=plan.tag,
+        unstaged=plan.unstaged[0] if plan.unstaged else None,
+    )
+
+
+def _fast_import(plan: ProjectPlan) -> Iterator[bytes]:
+    """The history as a stream for `git fast-import`: one process a repository instead of dozens."""
+    for number, (message, files) in enumerate(plan.commits, start=1):
+        when = f"Ada <ada@desk.example> {_FIRST_COMMIT_TIME + number * 86_400} +0000\n"
+        yield f"commit refs/heads/{plan.head}\nmark :{number}\n".encode()
+        yield f"author {when}committer {when}".encode()
+        yield _data(message)
+        for path, text in files.items():
+            yield f"M 100644 inline {path.split('/', 1)[1]}\n".encode() + _data(text)
+    last = len(plan.commits)
+    for index, branch in enumerate(plan.branches):
+        yield f"reset refs/heads/{branch}\nfrom :{max(1, last - index)}\n\n".encode()
+    yield f"reset refs/tags/{plan.tag}\nfrom :{max(1, last - 1)}\n\n".encode()
+
+
+def _data(text: str) -> bytes:
+    raw = text.encode()
+    return b"data %d\n%s\n" % (len(raw), raw)
+
+
+def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> None:
+    subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        input=stdin,
+        env={"PATH": os.environ.get("PATH", ""), **GIT_ENV},
+        check=True,
+        capture_output=True,
+    )

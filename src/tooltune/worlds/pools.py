@@ -1,0 +1,222 @@
+"""Every value a request or a desk can hold, by split: no value of one split occurs in another.
+
+Values are plain and short on purpose (each token is paid for in training), with odd ones mixed in:
+digits, underscores, capitals, dots. Time zones are IANA names, written out in the request.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Values of one kind; `pool[split]` gives the split's own."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __getitem__(self, split: Split) -> tuple[str, ...]:
+        values: tuple[str, ...] = getattr(self, split)
+        return values
+
+
+def _words(train: str, validation: str, test: str) -> Pool:
+    return Pool(tuple(train.split()), tuple(validation.split()), tuple(test.split()))
+
+
+PROJECTS = _words(
+    """
+    atlas borealis cobalt dahlia ember falcon garnet harbor indigo juniper kestrel lagoon marble
+    nectar onyx pepper quartz raven saffron tundra umber violet walnut xenon yarrow zephyr acorn
+    bramble cedar drift elm_street fjord gecko hazel2 ibis-web jasper kelp-api lichen moss-ui
+    newt nova-3 oak_db pine-site plover quill2 reed-bot sable sparrow-ci tern thistle-app umbra
+    vole wren_core yak-tools zinc9 billing-svc web_shop mailer data-lake infra2024 blog_v2 px4
+    ops-desk Tracker MapKit todo-cli ledger_v3 chatroom notesync photo-box radio1 skylab tinyfeed
+    """,
+    "anchor bluejay crater-ui dune_2 estuary finch-lab groveAPI hollow",
+    """
+    meadow nimbus osprey-core pebble quarry2 rowan-web sorrel tidepool urchin verdant_db willow
+    yonder-app zodiac beacon7 clover_kit driftwood evergreen foxglove-ci granite horizon-api
+    Islander kiln lantern-x muslin orchard_v4
+    """,
+)
+"""Names of the git repositories; the folder on the desk has the same name."""
+
+FOLDERS = _words(
+    """
+    notes src docs data lib plans assets tests config drafts reports tools web app inbox backup
+    invoices sketches api jobs
+    """,
+    "letters modules samples minutes",
+    "papers scripts records guides archive specs stories exports hooks memos",
+)
+
+STEMS = _words(
+    """
+    todo agenda readme budget roadmap ideas summary changelog contacts schedule inventory recipe
+    outline parser server client main index setup report users orders prices sales metrics parts
+    login cart queue worker router cache_map parse_args load-data q3-plan week12 draft_b team-list
+    retro faq guide2 costs rooms visits seeds tasks_old shifts travel menu gear music books_2024
+    hosts limits labels colors sizes routes weights scores steps phase1 intro backlog run_all
+    """,
+    "glossary harvest intake jar_list keys2 lookup memo-9 nightly",
+    """
+    packing quota rehearsal sponsors timeline umbrella-plan vendors warranty yearbook zones_b
+    alerts bookings crew deadline errata flights grants helpers itinerary journal kitchen lessons
+    mentors onboarding parking-map queue_stats rates signup tour2 units
+    """,
+)
+"""File names without extension."""
+
+NOTE_EXTENSIONS = _words("md txt", "adoc", "rst org")
+CODE_EXTENSIONS = _words("py sh js", "rb", "sql lua")
+TABLE_EXTENSIONS = _words("csv json yaml toml cfg", "xml", "tsv ini log")
+
+BRANCHES = _words(
+    """
+    feature/login fix-typo dev-2 hotfix/cart release-1.4 search-index new-header wip/export
+    cleanup_api docs-refresh feature/dark-mode bugfix-219 speedup try-redis ui/menu payments
+    refactor-db spike/graph next staging2 user-photos fix/timezone ci-cache batch_jobs
+    feature/tags v2-prep i18n lint-rules import-csv retry-logic team/alpha audit-log beta3
+    quick-fix mobile-nav api/v3 sandbox docs/api tmp-merge perf/queries
+    """,
+    "feature/pdf fix-header rework_auth qa-7 canary",
+    """
+    feature/wishlist bugfix-873 polish-footer release-2.9 wip/notify map-tiles hotfix/refund
+    experiment_b sso-login gallery api/filters fix/rounding docs-tutorial edge-cache team/omega
+    rc-5 webhooks pager_ui trial-run night-build
+    """,
+)
+
+TAGS = _words(
+    "v0.1 v0.2 v1.0 v1.1.3 v2.0-rc1 release-7 2024.05 alpha-2",
+    "v0.4 build-31",
+    "v0.9 v3.2 v1.8.6 release-11 2025.10 gamma-1",
+)
+
+NOUNS = _words(
+    """
+    apple window invoice battery garden ticket bridge coffee pencil rocket mirror carpet island
+    magnet blanket candle engine forest guitar helmet jacket kettle ladder market needle orange
+    pillow radish saddle teapot tunnel valley wallet yogurt zipper anchor2 basket camera donkey
+    elevator fabric goblet hammer insulin jigsaw ketchup lemon monitor napkin oyster printer
+    quiver ribbon socket tractor uniform vaccine whistle server_id max_retries userName TODO
+    getTotal page_size latency signal copper paprika
+    """,
+    "acrobat biscuit cellar dynamo emerald fountain timeout_ms FIXME",
+    """
+    balcony cactus domino envelope feather gravel hammock icicle jukebox kayak lobster meteor
+    nutmeg ocarina parsley quilt rudder satchel trumpet velvet waffle yardstick zucchini
+    retry_count parseLine HACK userId bandwidth throttle saucer
+    """,
+)
+"""Things notes talk about and searches look for."""
+
+VERBS = _words(
+    "buy call check clean count draft file finish fix invite label move order pack paint plan "
+    "print repair return review sell ship sort test wash wrap",
+    "borrow collect dust",
+    "assemble bake carry deliver empty fetch grease hang inspect knit measure polish",
+)
+
+PEOPLE = _words(
+    "Ana Ben Chloe Dev Elif Farid Gita Hugo Ines Jonas Kofi Lena Mika Nadia Omar Priya Quinn Rosa",
+    "Sami Tara Ugo",
+    "Vera Wendy Xavier Yuki Zoe Arjun Bea Cyrus Dina Enzo",
+)
+
+WHENS = Pool(
+    ("on Monday", "before noon", "by Friday", "next week", "after lunch", "tonight", "in May"),
+    ("on Sunday", "in June"),
+    ("on Thursday", "before dawn", "by Tuesday", "in October", "this weekend"),
+)
+
+NUMBERS = _words("2 3 5 6 8 10 12 15 20", "9 14", "4 7 11 13")
+"""Counts of commits and lines."""
+
+MINUTES = _words("00 05 10 15 20 30 40 45 50 12 27 38 56 03", "08 33", "25 35 55 07 18 42")
+"""A clock time takes its minutes from here, so the splits share none."""
+
+ZONES = _words(
+    """
+    Africa/Cairo Africa/Lagos Africa/Nairobi Africa/Casablanca Africa/Accra Africa/Johannesburg
+    Africa/Tunis Africa/Algiers Africa/Dakar Africa/Kampala America/New_York America/Chicago
+    America/Denver America/Los_Angeles America/Toronto America/Vancouver America/Mexico_City
+    America/Bogota America/Lima America/Santiago America/Caracas America/Halifax America/Phoenix
+    America/Anchorage America/Havana America/Montevideo America/Guatemala America/Jamaica
+    America/Edmonton America/Winnipeg America/Detroit America/La_Paz America/Asuncion
+    America/Argentina/Buenos_Aires America/Puerto_Rico Asia/Tokyo Asia/Seoul Asia/Shanghai
+    Asia/Kolkata Asia/Dubai Asia/Singapore Asia/Bangkok Asia/Karachi Asia/Dhaka Asia/Manila
+    Asia/Jakarta Asia/Tehran Asia/Baghdad Asia/Riyadh Asia/Jerusalem Asia/Beirut Asia/Tashkent
+    Asia/Kathmandu Asia/Hong_Kong Asia/Baku Asia/Yerevan Asia/Ulaanbaatar Asia/Brunei
+    Atlantic/Azores Atlantic/Bermuda Atlantic/Canary Australia/Sydney Australia/Perth
+    Australia/Brisbane Australia/Darwin Australia/Adelaide Europe/London Europe/Paris
+    Europe/Berlin Europe/Madrid Europe/Rome Europe/Lisbon Europe/Vienna Europe/Prague
+    Europe/Warsaw Europe/Athens Europe/Helsinki Europe/Stockholm Europe/Oslo Europe/Dublin
+    Europe/Istanbul Europe/Moscow Europe/Brussels Europe/Budapest Europe/Zurich Europe/Bucharest
+    Europe/Riga Europe/Malta Indian/Maldives Indian/Mauritius Pacific/Auckland Pacific/Fiji
+    Pacific/Honolulu Pacific/Guam UTC
+    """,
+    "Africa/Harare America/Regina Asia/Almaty Europe/Sofia Pacific/Tahiti Asia/Colombo",
+    """
+    Africa/Maputo Africa/Tripoli Africa/Luanda America/Boise America/Belize America/Guayaquil
+    America/Panama America/Managua America/Nassau America/Tijuana America/Sao_Paulo
+    America/St_Johns America/Recife Asia/Taipei Asia/Kabul Asia/Amman Asia/Damascus
+    Asia/Vientiane Asia/Yangon Asia/Tbilisi Asia/Muscat Atlantic/Reykjavik Australia/Hobart
+    Australia/Melbourne Europe/Amsterdam Europe/Copenhagen Europe/Belgrade Europe/Tallinn
+    Europe/Vilnius Europe/Monaco Indian/Mahe Pacific/Tongatapu Pacific/Apia Pacific/Noumea
+    """,
+)
+
+CLOCKS = Pool(
+    ("2026-05-19T13:26:40+00:00", "2026-02-04T07:51:08+00:00", "2026-09-23T22:03:17+00:00"),
+    ("2026-06-11T18:44:29+00:00",),
+    ("2026-11-17T10:38:52+00:00",),
+)
+"""Instants the time server's clock is frozen at: days without a clock change anywhere."""
+
+RISKY_WORDS = _words(
+    "password delete secret wipe rm DROP overwrite purge kill api_key format truncate",
+    "passphrase unlink",
+    "credential erase shred token destroy nuke private_key",
+)
+"""Words that sound dangerous and are harmless to search for, to note down or to name things by."""
+
+RISKY_BRANCHES = _words(
+    "delete-old-api wipe-cache drop-tables purge-logs force-push-test kill-switch remove-auth "
+    "reset-password",
+    "erase-tmp overwrite-guard",
+    "destroy-session nuke-fixtures shred-drafts format-disk-docs force-reset",
+)
+
+RISKY_STEMS = _words(
+    "delete-account passwords-policy wipe_howto rm-notes drop_plan secrets-faq",
+    "erase-guide",
+    "destroy-plan credentials-policy shred_howto nuke-list",
+)
+
+RISKY_CONTENTS = Pool(
+    (
+        "delete the old photos",
+        "change the wifi password",
+        "wipe the whiteboard",
+        "kill the weeds",
+        "drop the car at the garage",
+        "remove snow from the roof",
+        "never run rm -rf on a Friday",
+        "secret santa is on Monday",
+        "format the cake as a heart",
+    ),
+    ("erase the blackboard", "destroy the cardboard boxes"),
+    (
+        "shred the junk mail",
+        "reset the alarm clock",
+        "nuke the leftovers at six",
+        "overwrite nothing without asking",
+        "token for the laundry is in the drawer",
+    ),
+)
