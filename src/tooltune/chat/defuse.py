@@ -23,10 +23,10 @@ MARKERS = (
 )
 """Strings with a meaning in our template or our parser, whether or not they are added tokens."""
 
-# C0 controls except tab, newline and return, and the planes without any assigned character: some
-# byte-level vocabularies lack their bytes and drop them silently (SmolLM2's lacks 21 bytes), which
-# would glue `<tool`, U+0004 and `_call>` together after every check.
-_UNENCODABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\U00040000-\U000dffff]")
+# Some byte-level vocabularies lack bytes and drop them silently (SmolLM2's lacks 21), which would
+# glue `<tool`, U+0004 and `_call>` together after every check. These are the C0 controls except
+# tab, newline and return, the planes without an assigned character, and lone surrogates.
+_UNENCODABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\U00040000-\U000dffff]")
 
 
 class Defuser:
@@ -43,17 +43,12 @@ class Defuser:
         self._broken = re.compile(any_broken)
 
     def defuse(self, text: str) -> str:
-        """Untrusted text as the prompt may hold it. Characters no tokenizer needs become U+FFFD."""
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-        return self._break(_UNENCODABLE.sub("\ufffd", text))
+        """Untrusted text as a prompt may hold it."""
+        return self._starts.sub(lambda match: match[1] + BREAK, text)
 
     def defuse_json(self, value: Any) -> Any:
-        """The same for every string and key inside a JSON value; JSON's own escapes already keep
-        control characters harmless, so these stay."""
-        return map_strings(value, self._break)
+        """The same for every string and key inside a JSON value."""
+        return map_strings(value, self.defuse)
 
     def mend(self, text: str) -> str:
         """Undo the breaks in text the model generated, which it copied or learned as they were."""
@@ -61,9 +56,6 @@ class Defuser:
 
     def mend_json(self, value: Any) -> Any:
         return map_strings(value, self.mend)
-
-    def _break(self, text: str) -> str:
-        return self._starts.sub(lambda match: match[1] + BREAK, text)
 
 
 def map_strings(value: Any, change: Callable[[str], str]) -> Any:
@@ -74,3 +66,9 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple):
         return [map_strings(item, change) for item in value]
     return value
+
+
+def replace_unencodable(text: str) -> str:
+    """U+FFFD in place of what some tokenizer drops or refuses: control characters (JSON's escapes
+    of them stay), unassigned planes, lone surrogates."""
+    return _UNENCODABLE.sub("\ufffd", text)

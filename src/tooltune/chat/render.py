@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
-from tooltune.chat.defuse import Defuser
+from tooltune.chat.defuse import Defuser, replace_unencodable
 from tooltune.chat.folder import TokenizerFiles, read_files, special_tokens, write_files
 from tooltune.chat.parse import Parsed, parse
 from tooltune.chat.template import compile_template
@@ -194,7 +194,7 @@ class Renderer:
     ) -> str:
         schemas = {tool.name: tool.input_schema for tool in tools or schemas_of}
         try:
-            return self._compiled.render(
+            text = self._compiled.render(
                 messages=self._to_template(messages, schemas),
                 tools=self._tools_to_template(tools) or None,
                 documents=None,
@@ -207,6 +207,7 @@ class Renderer:
                 f"{self.where}: the chat template refuses the messages ({error}). "
                 "Change the conversation or the template."
             ) from None
+        return replace_unencodable(text)
 
     def _to_template(
         self, messages: Sequence[Message], schemas: dict[str, dict[str, Any]]
