@@ -1,10 +1,11 @@
 """Dated tables of model shapes, devices and prices: shipped as TOML, replaceable by the user's own.
 
-`--tables FILE` holds any of [[model]], [[device]], [[price]]; its rows replace shipped rows of the
-same name (prices: of the same device and provider) and are added otherwise.
+The file that $TOOLTUNE_TABLES names holds any of [[model]], [[device]], [[price]]; its rows replace
+shipped rows of the same name (prices: of the same device and provider), or are added.
 """
 
 import datetime
+import os
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -87,9 +88,10 @@ class Tables:
             if wanted in (device.name, device.name.replace("-", "")):
                 return device
         known = [device.name for device in self.devices]
+        known = [other for other in known if other.startswith(wanted)] or known
         raise ConfigError(
-            f"--device: unknown device (got {name!r}). {nearest(name, [*known, 'this'])} "
-            "Own devices go into a file for --tables."
+            f"--device: unknown device (got {name!r}). {nearest(wanted, known)} "
+            "Own devices go into the file that TOOLTUNE_TABLES names."
         )
 
     def offers(self, device: str) -> list[Price]:
@@ -117,10 +119,16 @@ class Tables:
 
 
 def load_tables(own: Path | None = None) -> Tables:
-    """The shipped tables with the user's rows over them. Raises ConfigError naming file and row."""
+    """The shipped tables with the user's rows over them; `own` defaults to $TOOLTUNE_TABLES.
+
+    Raises ConfigError naming file and row.
+    """
     shipped = _shipped()
     if own is None:
-        return shipped
+        named_by_user = os.environ.get("TOOLTUNE_TABLES")
+        if not named_by_user:
+            return shipped
+        own = Path(named_by_user)
     values = _read_toml(own)
     known = ["model", "device", "price"]
     if unknown := [key for key in values if key not in known]:

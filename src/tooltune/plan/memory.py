@@ -1,0 +1,243 @@
+"""Peak memory of one training process, term by term, in closed form.
+
+Formulas: bytes saved per token per layer were derived from the modules and agree exactly with a
+fake-tensor run of Qwen3-1.7B in four settings; docs/plan.md has the comparison with published runs.
+Symbols: N tokens in a micro-batch, L layers, h hidden, i intermediate, qd and kd widths of queries
+and keys, V vocabulary, c bytes of the compute dtype, r rank, P parameters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from tooltune.plan.shape import ModelShape, count_parameters
+
+GIB = 2**30
+Method = Literal["full", "lora", "qlora"]
+METHODS: tuple[Method, ...] = ("full", "lora", "qlora")
+Phase = Literal["loss", "backward of a layer"]
+
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+# Share of one layer's activations that is alive, together with its gradients, while it is run
+# backward after recomputation: 1.29 (Qwen3-0.6B) to 1.37 (4B, 8B) on fake tensors.
+_RECOMPUTED_LAYER = 1.36
+# The same for the score matrices of eager attention: 9 copies at the peak against 3 kept.
+_RECOMPUTED_SCORES = 3.0
+# Temporaries per token beside what is saved, in units of h: 28 to 33 over four shapes.
+_TEMPORARIES = 30
+_TEMPORARIES_CHECKPOINTED = 8
+_CUBLAS_BYTES = 16 * 2**20
+# Reserved over allocated by PyTorch's caching allocator: 1.05 to 1.13 in published T4 runs.
+_FRAGMENTATION = 0.10
+# A quantised base: 4 bits, and one double-quantised scale per 64 weights (measured 0.0156 bytes).
+_NF4_BYTES = 0.5156
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """How a training program spends memory and work where programs differ."""
+
+    name: str
+    adapter_input: Literal["shared", "compute", "float32"]
+    """What every adapted layer keeps of its input: nothing of its own (layers that read one tensor
+    share it, as long as dropout is 0), a copy in the compute dtype (PEFT under autocast), or one in
+    float32 (PEFT without)."""
+    loss: Literal["edges", "tiles", "full"]
+    """Logits of 256 supervised edges at a time (ours), of a tile of 4,096 tokens by 32,768 words
+    (TRL), or of all positions with their float32 copies."""
+    keeps_logits: bool = False
+    """The caller holds the model's output during the backward pass."""
+    attention: Literal["fused", "eager"] = "fused"
+    expands_kv: bool = True
+    """Keys and values are repeated for grouped heads before the attention kernel."""
+    shares_prefixes: bool = False
+    """Each distinct token of a micro-batch is computed once, without padding."""
+
+
+TRAINERS = {
+    "tooltune": Trainer("tooltune", "shared", "edges", expands_kv=False, shares_prefixes=True),
+    "trl": Trainer("trl", "compute", "tiles"),
+    "transformers": Trainer("transformers", "compute", "full"),
+}
+"""Programs `--trainer` knows. `trl`: SFTTrainer from 1.7 on, whose loss is chunked; `transformers`:
+a plain Trainer with PEFT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked of the memory model."""
+
+    shape: ModelShape
+    trainer: Trainer
+    dtype: str
+    rank: int
+    target_modules: Sequence[str]
+    micro_batch_tokens: int
+    sequence_tokens: int
+    """Longest sequence; matters only where attention keeps its scores."""
+    checkpointing: bool
+    dropout: float = 0.0
+    context_bytes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of each term, and of the peak: terms of different phases never add up."""
+
+    weights: float
+    adapter: float
+    gradients: float
+    optimizer: float
+    activations: float
+    """Saved by the forward pass until the backward pass."""
+    recomputed: float
+    """One layer's activations again, when checkpointing."""
+    attention: float
+    """Score matrices, where the attention kernel keeps them."""
+    logits: float
+    workspace: float
+    fragmentation: float
+    runtime: float
+    total: float
+    peak_phase: Phase
+
+    @property
+    def allocated(self) -> float:
+        """What `torch.cuda.max_memory_allocated` would report."""
+        return self.total - self.fragmentation - self.runtime
+
+    def to_gib(self) -> dict[str, float | str]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            key: round(value / GIB, 4) if isinstance(value, float) else value
+            for key, value in values.items()
+        }
+
+
+def estimate_memory(job: Job, method: Method) -> Memory:
+    """Peak over the loss and the backward pass of a layer; static terms are in both."""
+    weights, adapter, gradients, optimizer, temporary = static_bytes(job, method)
+    tokens, shape = job.micro_batch_tokens, job.shape
+    layer = tokens * layer_bytes_per_token(job, method)
+    scores = _score_bytes(job)
+    logits = _logits_bytes(job)
+    if job.checkpointing:
+        saved = float(tokens * shape.layers * _BYTES[job.dtype] * shape.hidden)
+        recomputed, attention = _RECOMPUTED_LAYER * layer, _RECOMPUTED_SCORES * scores
+        workspace = tokens * _TEMPORARIES_CHECKPOINTED * shape.hidden + _CUBLAS_BYTES + temporary
+        backward = recomputed + attention
+        peak = saved + workspace + max(backward, logits)
+    else:
+        saved, recomputed = float(shape.layers * layer), 0.0
+        attention = shape.layers * scores
+        backward = tokens * _TEMPORARIES * shape.hidden + _CUBLAS_BYTES + temporary
+        workspace = backward
+        peak = saved + attention + max(backward, logits)
+    allocated = weights + adapter + gradients + optimizer + peak
+    fragmentation = _FRAGMENTATION * allocated
+    return Memory(
+        weights=weights,
+        adapter=adapter,
+        gradients=gradients,
+        optimizer=optimizer,
+        activations=saved,
+        recomputed=recomputed,
+        attention=float(attention),
+        logits=float(logits),
+        workspace=float(workspace),
+        fragmentation=fragmentation,
+        runtime=float(job.context_bytes),
+        total=allocated + fragmentation + job.context_bytes,
+        peak_phase="loss" if logits > backward else "backward of a layer",
+    )
+
+
+def static_bytes(job: Job, method: Method) -> tuple[float, float, float, float, float]:
+    """(weights, adapter, gradients, optimizer, temporary weight copies), all before any token.
+
+    Full fine-tuning is mixed precision as transformers does it: float32 weights, gradients and two
+    Adam moments, 16 bytes a parameter. Adapters are float32 everywhere.
+    """
+    counted = count_parameters(job.shape, rank=job.rank, target_modules=job.target_modules)
+    c = _BYTES[job.dtype]
+    largest_matrix = float(c * job.shape.hidden * job.shape.intermediate)
+    if method == "full":
+        count = float(counted.total)
+        return 4 * count, 0.0, 4 * count, 8 * count, largest_matrix if c < 4 else 0.0
+    trained = counted.lora_trainable
+    adapter = 4.0 * trained + (c * trained if c < 4 else 0)
+    weights, temporary = float(c * counted.total), 0.0
+    if method == "qlora":
+        weights = _NF4_BYTES * counted.linear + c * (counted.embedding + counted.other)
+        temporary = largest_matrix
+    return weights, adapter, 4.0 * trained, 8.0 * trained, temporary
+
+
+def layer_bytes_per_token(job: Job, method: Method) -> float:
+    """Saved activations of one decoder layer, per token, without attention scores.
+
+    Qwen3-1.7B, r=16, bfloat16, PEFT under autocast: 115,080 on all linear layers, 94,504 on
+    q/k/v/o, 86,248 on q and v; 112,808 for full fine-tuning.
+    """
+    shape, c = job.shape, _BYTES[job.dtype]
+    h, i, qd, kd = shape.hidden, shape.intermediate, shape.qd, shape.kd
+    saved = shape.norms_per_layer * (4 * h + 4)
+    saved += 4 * (qd + kd) + 4 * (shape.heads + shape.kv_heads) if shape.qk_norm else 0
+    saved += c * (qd + 2 * (qd if job.trainer.expands_kv else kd))
+    saved += c * qd + 4 * shape.heads if job.trainer.attention == "fused" else 0
+    saved += 3 * c * i
+    if method == "full":
+        return saved + c * (h + h + i) + c * 2 * h + (c * (qd + kd) if shape.qk_norm else 0)
+    return saved + _adapter_input_bytes(job, c)
+
+
+def largest_micro_batch_tokens(job: Job, method: Method, available_bytes: float) -> int:
+    """Most tokens in a micro-batch whose peak stays within `available_bytes`; 0 if none does."""
+
+    def fits(tokens: int) -> bool:
+        sized = replace_tokens(job, tokens)
+        return estimate_memory(sized, method).total <= available_bytes
+
+    low, high = 0, 1 << 24
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def replace_tokens(job: Job, micro_batch_tokens: int) -> Job:
+    values = {field.name: getattr(job, field.name) for field in fields(job)}
+    return Job(**{**values, "micro_batch_tokens": micro_batch_tokens})
+
+
+def _adapter_input_bytes(job: Job, c: int) -> float:
+    sizes = job.shape.linear_layers()
+    inputs = [sizes[name][0] for name in job.target_modules]
+    mask = sum(inputs) if job.dropout > 0 else 0  # one byte for each input on a GPU
+    if job.trainer.adapter_input == "float32":
+        return 4 * sum(inputs) + 4 * job.rank * len(inputs) + mask
+    if job.trainer.adapter_input == "compute" or job.dropout > 0:
+        return c * sum(inputs) + c * job.rank * len(inputs) + mask
+    # q, k, v read one tensor, gate and up another; o reads what attention has saved already.
+    readers = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",))
+    distinct = sum(
+        sizes[group[0]][0] for group in readers if any(name in job.target_modules for name in group)
+    )
+    return c * distinct + c * job.rank * len(inputs)
+
+
+def _score_bytes(job: Job) -> float:
+    """Of one layer: float32 softmax output and its 16-bit copy, a head and pair of tokens."""
+    if job.trainer.attention == "fused":
+        return 0.0
+    return 6.0 * job.shape.heads * job.sequence_tokens * job.micro_batch_tokens
+
+
+def _logits_bytes(job: Job) -> float:
+    """Full: float32 log-softmax and two gradients of its size, 12 bytes a word and token."""
+    shape, tokens, c = job.shape, job.micro_batch_tokens, _BYTES[job.dtype]
+    if job.trainer.loss == "full":
+        return float((12 + (c if job.trainer.keeps_logits else 0)) * shape.vocab * tokens)
+    if job.trainer.loss == "edges":
+        return float(256 * 8 * shape.vocab + 2 * c * shape.hidden * tokens)
+    return float(min(tokens, 4096) * min(shape.vocab, 32768) * 2 + 6 * shape.hidden * tokens)

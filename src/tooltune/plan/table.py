@@ -1,0 +1,185 @@
+"""A plan as text: the recipe's memory table, every device, advice, and each term's formula."""
+
+import io
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from tooltune.plan.advice import Change, notes, suggest_changes
+from tooltune.plan.estimate import DevicePlan, Plan, cheapest, make_job, to_dict
+from tooltune.plan.memory import GIB, METHODS, Job
+
+_TERMS = (
+    "weights",
+    "adapter",
+    "gradients",
+    "optimizer",
+    "activations",
+    "recomputed",
+    "attention",
+    "logits",
+    "workspace",
+    "fragmentation",
+    "runtime",
+)
+_HEADINGS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
+
+
+def to_text(
+    made: Plan,
+    *,
+    as_json: bool = False,
+    explain: bool = False,
+    budget_usd: float | None = None,
+    deadline_hours: float | None = None,
+) -> str:
+    """What the command prints."""
+    advice = advise(made, budget_usd=budget_usd, deadline_hours=deadline_hours)
+    terms = explain_terms(make_job(made.request, made.chosen.device)) if explain else ()
+    if as_json:
+        found = cheapest(made.devices, budget_usd=budget_usd, deadline_hours=deadline_hours)
+        extra = {
+            "cheapest_device": None if found is None else found.device.name,
+            "changes": [asdict(change) for change in suggest_changes(made)],
+            "notes": notes(made),
+        }
+        explained = {"formulas": dict(terms)} if explain else {}
+        return json.dumps({**to_dict(made), **extra, **explained}, indent=2)
+    console = Console(file=io.StringIO(), width=shutil.get_terminal_size((100, 24)).columns)
+    for part in (_head(made), memory_table(made), device_table(made)):
+        console.print(part, highlight=False, markup=False)
+    lines = [*(f"  {term:13} {formula}" for term, formula in terms), *advice]
+    for line in [*lines, *(f"- {line}" for line in notes(made))]:
+        console.print(line, highlight=False, markup=False)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().rstrip()
+
+
+def memory_table(made: Plan) -> RenderableType:
+    """GiB of each term for the three methods; a term in brackets is not part of the peak."""
+    table = Table(title=f"Peak memory on {made.chosen.device.title}, GiB")
+    table.add_column("term")
+    for method in METHODS:
+        table.add_column(_HEADINGS[method], justify="right")
+    for term in _TERMS:
+        table.add_row(term, *(_term(made.chosen, method, term) for method in METHODS))
+    table.add_section()
+    table.add_row("peak", *(f"{made.chosen.memory[method].total / GIB:.2f}" for method in METHODS))
+    table.add_row("fits", *("yes" if made.chosen.fits(method) else "no" for method in METHODS))
+    return table
+
+
+def device_table(made: Plan) -> RenderableType:
+    table = Table(title="LoRA on every device: middle estimate and range")
+    for name in ("device", "fits", "most tokens", "hours", "$", "$/h", "time is"):
+        table.add_column(name, justify="left" if name == "device" else "right", no_wrap=True)
+    for row in made.devices:
+        fits = row.fits("lora")
+        table.add_row(
+            row.device.name + (" *" if row is made.chosen else ""),
+            "tight" if row.is_tight else "yes" if fits else "no",
+            f"{row.largest_micro_batch_tokens:,}",
+            _range(row.duration.hours) if fits else "-",
+            "-" if not fits else "unknown" if row.usd is None else _range(row.usd),
+            "unknown" if row.price is None else f"{row.price.usd_per_hour:.2f}",
+            row.duration.basis,
+        )
+    return table
+
+
+def advise(made: Plan, *, budget_usd: float | None, deadline_hours: float | None) -> list[str]:
+    """Fits or not, the cheapest choice, and what to change."""
+    chosen, device = made.chosen, made.chosen.device
+    total, limit = chosen.memory["lora"].total / GIB, device.memory_mib * 2**20 / GIB
+    verdict = "fits tightly" if chosen.is_tight else "fits" if chosen.fits("lora") else "cannot fit"
+    lines = [f"LoRA {verdict} on {device.title}: {total:.2f} of {limit:.2f} GiB."]
+    best = cheapest(made.devices, budget_usd=budget_usd, deadline_hours=deadline_hours)
+    limits = [
+        *([f"${budget_usd:g}"] if budget_usd is not None else []),
+        *([f"{deadline_hours:g} h"] if deadline_hours is not None else []),
+    ]
+    within = f" within {' and '.join(limits)}" if limits else ""
+    if best is None:
+        lines.append(f"No device with a known price fits{within}.")
+    else:
+        assert best.usd is not None
+        lines.append(
+            f"Cheapest{within}: {best.device.title}, ${best.usd[1]:.2f} "
+            f"in {best.duration.hours[1]:.2f} h."
+        )
+    return lines + [_change_line(change) for change in suggest_changes(made)]
+
+
+def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
+    """Each term's formula, with this run's sizes in it. P_l: adapter parameters."""
+    shape = job.shape
+    sizes = (
+        f"L={shape.layers} h={shape.hidden} i={shape.intermediate} qd={shape.qd} kd={shape.kd} "
+        f"V={shape.vocab} r={job.rank} N={job.micro_batch_tokens}"
+    )
+    loss = {
+        "full": "12 V N (float32 log-softmax and two gradients)",
+        "tiles": "2 min(N, 4096) min(V, 32768) + 6 h N",
+        "edges": "8 x 256 V + 2 c h N",
+    }[job.trainer.loss]
+    saved = "L c h N (one boundary a layer)" if job.checkpointing else "L A N (all layers)"
+    again = "1.36 A N (one layer, with its gradients)" if job.checkpointing else "0"
+    spare = "8 h N" if job.checkpointing else "30 h N"
+    return (
+        ("sizes", sizes),
+        ("weights", "c P (LoRA), 4 P (full), 0.5156 P_linear + c P_other (QLoRA)"),
+        ("adapter", "4 P_l + c P_l (float32 master and its copy in the compute dtype)"),
+        ("gradients", "4 P_l (LoRA, QLoRA), 4 P (full)"),
+        ("optimizer", "8 P_l (two float32 Adam moments), 8 P (full)"),
+        ("A", "norms 4h+4 each, q,k,v,out c(2qd+2kd), 4 heads, MLP 3ci, adapter inputs"),
+        ("activations", saved),
+        ("recomputed", again),
+        ("attention", "0 (fused kernel)" if job.trainer.attention == "fused" else "6 heads s N"),
+        ("logits", loss),
+        ("workspace", f"{spare} + 16 MiB; it and logits or recomputed are the peak, not their sum"),
+        ("fragmentation", "10 % of the above (5 to 13 % in published T4 runs)"),
+    )
+
+
+def _head(made: Plan) -> str:
+    request, parameters = made.request, made.parameters
+    workload = request.workload
+    share = 100 * parameters.lora_trainable / parameters.total
+    return (
+        f"{request.shape.name}, trained with {request.trainer.name} (closed form)\n"
+        f"  parameters   {parameters.total:,}, of them embedding {parameters.embedding:,}"
+        f"{' (tied)' if parameters.embedding_tied else ''}\n"
+        f"  LoRA         {parameters.lora_trainable:,} trainable ({share:.2f} %)\n"
+        f"  steps        {workload.steps_per_epoch:,} an epoch x {request.recipe.train.epochs}"
+        f" = {made.steps_total:,}\n"
+        f"  tokens       {workload.logical_tokens:,} an epoch, of them computed "
+        f"{workload.computed_tokens:,} (sharing {workload.sharing_ratio:.2f}x, {workload.basis})\n"
+        f"  operations   {made.flops_total / 1e15:,.0f} PFLOP"
+    )
+
+
+def _range(values: tuple[float, float, float]) -> str:
+    low, middle, high = values
+    return f"{middle:.2f} ({low:.2f}-{high:.2f})"
+
+
+def _term(row: DevicePlan, method: str, term: str) -> str:
+    memory = row.memory[method]  # type: ignore[index]
+    text = f"{getattr(memory, term) / GIB:.2f}"
+    is_loss = memory.peak_phase == "loss"
+    other_phase = ("recomputed", "attention") if is_loss else ("logits",)
+    return f"({text})" if term in other_phase and getattr(memory, term) else text
+
+
+def _change_line(change: Change) -> str:
+    low, high = change.hours_after
+    hours = f"{low:.2f} h" if low == high else f"{low:.2f} to {high:.2f} h"
+    verdict = "fits" if change.fits else "still does not fit"
+    return (
+        f"Change {change.change}: {change.total_gib_before:.2f} -> "
+        f"{change.total_gib_after:.2f} GiB, {change.hours_before:.2f} h -> {hours}, {verdict}."
+    )

@@ -1,0 +1,148 @@
+"""The closed form of peak memory against published runs and fake-tensor figures.
+
+Time on GPUs is not tested: there is none here, and the rates are data with sources.
+"""
+
+import pytest
+
+from tooltune.config import LINEAR_LAYERS
+from tooltune.plan.memory import (
+    GIB,
+    METHODS,
+    TRAINERS,
+    Job,
+    Trainer,
+    estimate_memory,
+    largest_micro_batch_tokens,
+    layer_bytes_per_token,
+)
+from tooltune.plan.tables import load_tables
+
+ATTENTION_ONLY = ("q_proj", "k_proj", "v_proj", "o_proj")
+# Peak allocated MiB on a real T4: LoRA r=32 on q/k/v/o, float16 without autocast, logits kept by
+# the caller (fitcheck, data/measurements). Columns: model, rows, length, checkpointing, attention.
+PUBLISHED_T4 = [
+    ("HuggingFaceTB/SmolLM2-135M", 2, 512, False, "fused", 1846),
+    ("HuggingFaceTB/SmolLM2-135M", 4, 512, False, "fused", 3314),
+    ("HuggingFaceTB/SmolLM2-135M", 1, 2048, False, "fused", 3314),
+    ("HuggingFaceTB/SmolLM2-1.7B", 1, 512, False, "fused", 5112),
+    ("HuggingFaceTB/SmolLM2-1.7B", 1, 512, False, "eager", 6215),
+    ("Qwen/Qwen2.5-0.5B", 2, 512, False, "fused", 4504),
+    ("Qwen/Qwen2.5-0.5B", 2, 512, False, "eager", 5486),
+    ("Qwen/Qwen2.5-1.5B", 1, 512, False, "fused", 5552),
+    ("Qwen/Qwen2.5-1.5B", 1, 512, False, "eager", 5999),
+    ("Qwen/Qwen2.5-1.5B", 2, 1024, True, "fused", 7402),
+    ("Qwen/Qwen2.5-1.5B", 2, 1024, True, "eager", 7406),
+]
+
+
+def recipe_job(**changes):
+    values = {
+        "shape": load_tables().shape("Qwen/Qwen3-1.7B"),
+        "trainer": TRAINERS["trl"],
+        "dtype": "bfloat16",
+        "rank": 16,
+        "target_modules": LINEAR_LAYERS,
+        "micro_batch_tokens": 8192,
+        "sequence_tokens": 2048,
+        "checkpointing": True,
+    }
+    return Job(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "length", "checkpointing", "attention", "measured_mib"), PUBLISHED_T4
+)
+def test_published_t4_runs_are_predicted_within_8_percent(
+    model, rows, length, checkpointing, attention, measured_mib
+):
+    harness = Trainer("harness", "float32", "full", keeps_logits=True, attention=attention)
+    job = recipe_job(
+        shape=load_tables().shape(model),
+        trainer=harness,
+        dtype="float16",
+        rank=32,
+        target_modules=ATTENTION_ONLY,
+        micro_batch_tokens=rows * length,
+        sequence_tokens=length,
+        checkpointing=checkpointing,
+    )
+    assert estimate_memory(job, "lora").allocated / 2**20 == pytest.approx(measured_mib, rel=0.08)
+
+
+@pytest.mark.parametrize(
+    ("targets", "method", "expected"),
+    [
+        (LINEAR_LAYERS, "lora", 115_080),
+        (ATTENTION_ONLY, "lora", 94_504),
+        (("q_proj", "v_proj"), "lora", 86_248),
+        (LINEAR_LAYERS, "full", 112_808),
+    ],
+)
+def test_saved_bytes_per_token_equal_the_fake_tensor_run(targets, method, expected):
+    """Keys and values not repeated, as flash attention takes them."""
+    trainer = Trainer("flash", "compute", "tiles", expands_kv=False)
+    assert layer_bytes_per_token(recipe_job(trainer=trainer, target_modules=targets), method) == (
+        expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("trainer", "checkpointing", "tokens", "expected_gib"),
+    [
+        ("trl", True, 8192, 5.59),
+        ("trl", True, 512, 3.55),
+        ("trl", False, 8192, 28.45),
+        ("transformers", True, 8192, 18.25),
+        ("transformers", True, 2048, 7.11),
+        ("transformers", False, 8192, 41.9),
+    ],
+)
+def test_the_recipes_run_is_predicted_as_the_fake_tensor_run_was(
+    trainer, checkpointing, tokens, expected_gib
+):
+    job = recipe_job(
+        trainer=TRAINERS[trainer], checkpointing=checkpointing, micro_batch_tokens=tokens
+    )
+    assert estimate_memory(job, "lora").allocated / GIB == pytest.approx(expected_gib, rel=0.05)
+
+
+def test_static_memory_of_the_three_methods_is_exact():
+    full, lora, qlora = (estimate_memory(recipe_job(), method) for method in METHODS)
+    assert full.weights + full.gradients + full.optimizer == 16 * 1_720_574_976
+    assert lora.weights == 2 * 1_720_574_976
+    assert lora.adapter + lora.gradients + lora.optimizer == (4 + 2 + 4 + 8) * 17_432_576
+    assert qlora.weights < 0.42 * lora.weights
+
+
+def test_terms_of_different_phases_do_not_add_up():
+    memory = estimate_memory(recipe_job(trainer=TRAINERS["transformers"]), "lora")
+    static = memory.weights + memory.adapter + memory.gradients + memory.optimizer
+    assert memory.peak_phase == "loss"
+    assert memory.allocated == pytest.approx(
+        static + memory.activations + memory.logits + memory.workspace
+    )
+
+
+def test_dropout_costs_an_own_copy_and_a_mask_of_each_adapters_input():
+    exact = layer_bytes_per_token(recipe_job(trainer=TRAINERS["tooltune"]), "lora")
+    dropped = layer_bytes_per_token(recipe_job(trainer=TRAINERS["tooltune"], dropout=0.05), "lora")
+    inputs = 3 * 2048 + 2048 + 2 * 2048 + 6144  # q, k, v; o; gate, up; down
+    shared = 2048 + 2048 + 6144
+    assert dropped - exact == 3 * inputs - 2 * shared
+
+
+def test_the_largest_micro_batch_is_the_last_that_fits():
+    available = 14_912 * 2**20
+    job = recipe_job(trainer=TRAINERS["transformers"])
+    tokens = largest_micro_batch_tokens(job, "lora", available)
+    fits = [
+        estimate_memory(recipe_job(trainer=job.trainer, micro_batch_tokens=n), "lora").total
+        <= available
+        for n in (tokens, tokens + 1)
+    ]
+    assert fits == [True, False]
+
+
+def test_nothing_fits_where_the_weights_do_not():
+    assert largest_micro_batch_tokens(recipe_job(), "full", 2**30) == 0
