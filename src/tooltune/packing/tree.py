@@ -77,7 +77,7 @@ class PrefixTree:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Tokens [start, end) attend to themselves causally; all of [end, subtree_end) see them whole."""
+    """Tokens [start, end) see each other causally; all of [end, subtree_end) see them whole."""
 
     start: int
     end: int
@@ -124,7 +124,10 @@ def build_tree(sequences: Sequence[TokenSequence]) -> PrefixTree:
         total += len(new)
     subtree_end_T[path] = total
     return PrefixTree(
-        *(array[:total] for array in (tokens_T, positions_T, parent_T, subtree_end_T)),
-        edge_weight_T[:total],
-        logical_tokens,
+        tokens_T=tokens_T[:total],
+        positions_T=positions_T[:total],
+        parent_T=parent_T[:total],
+        subtree_end_T=subtree_end_T[:total],
+        edge_weight_T=edge_weight_T[:total],
+        logical_tokens=logical_tokens,
     )

@@ -1,0 +1,195 @@
+"""LoRA: y = W x + (alpha / rank) B A x with W frozen, saved and loaded in PEFT's format.
+
+A and B are float32 masters computed in the base's dtype. The backward pass never forms a gradient
+of W and keeps no second copy of x. Shapes: T tokens, I inputs, O outputs, R rank.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tooltune.config import LoraSection
+from tooltune.errors import ModelError
+from tooltune.jsonl import read_json, write_json
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+
+
+class LoraLinear(nn.Module):
+    """A frozen linear layer with an adapter beside it."""
+
+    def __init__(self, base: nn.Linear, lora: LoraSection) -> None:
+        super().__init__()
+        self.base = base
+        self.scale = lora.alpha / lora.rank
+        self.dropout = lora.dropout
+        self.is_enabled = True
+        device = base.weight.device
+        self.lora_A = nn.Parameter(torch.empty(lora.rank, base.in_features, device=device))
+        self.lora_B = nn.Parameter(torch.zeros(base.out_features, lora.rank, device=device))
+        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))  # as PEFT does
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.is_enabled:
+            return self.base(x)  # type: ignore[no-any-return]
+        dropped = F.dropout(x, self.dropout) if self.training and self.dropout else x
+        y: Tensor = _LoraProduct.apply(  # type: ignore[no-untyped-call]
+            x, dropped, self.base.weight, self.base.bias, self.lora_A, self.lora_B, self.scale
+        )
+        return y
+
+
+class _LoraProduct(torch.autograd.Function):
+    """W x + bias + scale B A dropped; saves `dropped` and the rank-R product only."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        dropped: Tensor,
+        W_OI: Tensor,
+        bias_O: Tensor | None,
+        A_RI: Tensor,
+        B_OR: Tensor,
+        scale: float,
+    ) -> Tensor:
+        A, B = A_RI.to(x.dtype), B_OR.to(x.dtype)
+        low_TR = F.linear(dropped, A).flatten(0, -2)
+        y = F.linear(x, W_OI, bias_O)
+        y.view(-1, y.shape[-1]).addmm_(low_TR, B.T, alpha=scale)
+        ctx.save_for_backward(dropped, low_TR, W_OI, A, B)
+        ctx.scale, ctx.is_shared, ctx.master_dtype = scale, dropped is x, A_RI.dtype
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        dropped, low_TR, W_OI, A, B = ctx.saved_tensors
+        grad_TO = grad_y.flatten(0, -2)
+        grad_low_TR = (grad_TO @ B).mul_(ctx.scale)
+        grad_A = (grad_low_TR.T @ dropped.flatten(0, -2)).to(ctx.master_dtype)
+        grad_B = (grad_TO.T @ low_TR).to(ctx.master_dtype).mul_(ctx.scale)
+        grad_x = grad_dropped = None
+        if ctx.needs_input_grad[0]:
+            grad_x = grad_TO @ W_OI
+            if ctx.is_shared:
+                grad_x.addmm_(grad_low_TR, A)
+            else:
+                grad_dropped = (grad_low_TR @ A).view_as(dropped)
+            grad_x = grad_x.view_as(dropped)
+        return grad_x, grad_dropped, None, None, grad_A, grad_B, None
+
+
+def attach_lora(model: nn.Module, lora: LoraSection) -> list[str]:
+    """Freeze the model and put an adapter on each target layer; returns their names.
+
+    Raises ModelError where no layer has a target's name.
+    """
+    model.requires_grad_(False)
+    names = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name.rpartition(".")[2] in lora.target_modules
+    ]
+    if not names:
+        linear = {n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, nn.Linear)}
+        raise ModelError(
+            f"lora.target_modules: no layer is called {', '.join(lora.target_modules)} "
+            f"(this model has {', '.join(sorted(linear))}). Name some of these."
+        )
+    for name in names:
+        parent, _, last = name.rpartition(".")
+        owner = model.get_submodule(parent)
+        layer = getattr(owner, last)
+        setattr(owner, last, LoraLinear(layer, lora))
+    return names
+
+
+def lora_layers(model: nn.Module) -> dict[str, LoraLinear]:
+    """Adapted layers by the name of the linear layer they wrap."""
+    return {name: m for name, m in model.named_modules() if isinstance(m, LoraLinear)}
+
+
+def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+@contextmanager
+def adapter_disabled(model: nn.Module) -> Iterator[None]:
+    """Inside, the model is the base model."""
+    layers = lora_layers(model).values()
+    for layer in layers:
+        layer.is_enabled = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.is_enabled = True
+
+
+def adapter_state(model: nn.Module) -> dict[str, Tensor]:
+    """A and B under PEFT's names, float32, contiguous."""
+    state = {}
+    for name, layer in lora_layers(model).items():
+        state[f"base_model.model.{name}.lora_A.weight"] = layer.lora_A.detach().contiguous()
+        state[f"base_model.model.{name}.lora_B.weight"] = layer.lora_B.detach().contiguous()
+    return state
+
+
+def save_adapter(model: nn.Module, lora: LoraSection, folder: Path, *, base: str) -> None:
+    """Write the two files `peft` reads. `base` is the recipe's model name."""
+    save_file(adapter_state(model), folder / WEIGHTS, metadata={"format": "pt"})
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": lora.dropout,
+        "target_modules": sorted(lora.target_modules),
+        "bias": "none",
+        "inference_mode": True,
+    }
+    write_json(folder / CONFIG, config)
+
+
+def read_adapter_config(folder: Path) -> LoraSection:
+    """The shape of a saved adapter. Raises ModelError where the folder holds none."""
+    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+        raise ModelError(f"{folder}: no adapter ({CONFIG} and {WEIGHTS} expected). Train one first.")
+    config = read_json(folder / CONFIG)
+    return LoraSection(
+        rank=config["r"],
+        alpha=config["lora_alpha"],
+        dropout=config["lora_dropout"],
+        target_modules=tuple(config["target_modules"]),
+    )
+
+
+def load_adapter(model: nn.Module, folder: Path) -> None:
+    """Copy a saved adapter into the attached one. Raises ModelError where they do not fit."""
+    path = folder / WEIGHTS
+    try:
+        saved = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}). Take another checkpoint.") from None
+    current = adapter_state(model)
+    differing = saved.keys() ^ current.keys() or {
+        name for name in saved if saved[name].shape != current[name].shape
+    }
+    if differing:
+        raise ModelError(
+            f"{path}: does not fit this model and recipe ({len(differing)} tensors differ, "
+            f"first {min(differing)}). Use the recipe and base it was trained with."
+        )
+    with torch.no_grad():
+        for name, tensor in current.items():
+            tensor.copy_(saved[name])

@@ -1,0 +1,60 @@
+"""Next-token loss on the supervised edges of a tree; full logits never exist.
+
+Shapes: E supervised edges, D model width, V vocabulary, C edges of one chunk.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHUNK_EDGES = 256
+
+
+def edge_loss(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Tensor) -> Tensor:
+    """Summed weighted cross-entropy, in nats. Memory is CHUNK_EDGES x V, whatever E is.
+
+    `hidden_ED` is the hidden state of each edge's parent; the head is frozen.
+    """
+    loss: Tensor = _EdgeLoss.apply(hidden_ED, head_VD, target_E, weight_E)  # type: ignore[no-untyped-call]
+    return loss
+
+
+def edge_loss_reference(
+    hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Tensor
+) -> Tensor:
+    """The same with all logits at once."""
+    logits_EV = F.linear(hidden_ED, head_VD).float()
+    return (F.cross_entropy(logits_EV, target_E, reduction="none") * weight_E).sum()
+
+
+class _EdgeLoss(torch.autograd.Function):
+    """Softmax and its gradient in one visit of each chunk: the logits are used and forgotten."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Tensor
+    ) -> Tensor:
+        wide = torch.float64 if hidden_ED.dtype == torch.float64 else torch.float32
+        loss = torch.zeros((), dtype=wide, device=hidden_ED.device)
+        grad_ED = torch.empty_like(hidden_ED) if ctx.needs_input_grad[0] else None
+        for start in range(0, len(hidden_ED), CHUNK_EDGES):
+            chunk = slice(start, start + CHUNK_EDGES)
+            target_C, weight_C = target_E[chunk, None], weight_E[chunk, None].to(wide)
+            logits_CV = F.linear(hidden_ED[chunk], head_VD).to(wide)
+            lse_C = logits_CV.logsumexp(-1, keepdim=True)
+            loss += ((lse_C - logits_CV.gather(1, target_C)) * weight_C).sum()
+            if grad_ED is not None:
+                grad_CV = logits_CV.sub_(lse_C).exp_()
+                grad_CV.scatter_add_(1, target_C, grad_CV.new_full(target_C.shape, -1.0))
+                grad_CV.mul_(weight_C)
+                torch.mm(grad_CV.to(head_VD.dtype), head_VD, out=grad_ED[chunk])
+        if grad_ED is not None:
+            ctx.save_for_backward(grad_ED)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        (grad_ED,) = ctx.saved_tensors
+        return grad_ED * grad_loss.to(grad_ED.dtype), None, None, None
