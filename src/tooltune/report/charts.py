@@ -63,6 +63,7 @@ def draw_training(
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1))
         _draw_loss(upper, loss, validation_loss)
         _draw_learning_rate(lower, learning_rate)
+        figure.align_ylabels()
         return _to_svg(figure, _describe(loss, validation_loss))
 
 
@@ -93,12 +94,15 @@ def draw_whiskers(rates: Sequence[tuple[str, dict[str, Any]]]) -> Markup:
     )
 
 
-def smooth(points: Points, *, memory: float = 0.9) -> list[tuple[float, float]]:
-    """Exponential moving average, corrected for its start (as Adam corrects its moments)."""
-    average, smoothed = 0.0, []
-    for index, (step, value) in enumerate(points, start=1):
-        average = memory * average + (1 - memory) * value
-        smoothed.append((step, average / (1 - memory**index)))
+def smooth(points: Points) -> list[tuple[float, float]]:
+    """Mean over a window of a twentieth of the run around each point, so that it does not lag; the
+    window shrinks towards both ends."""
+    reach = len(points) // 40
+    smoothed = []
+    for index, (step, _) in enumerate(points):
+        half = min(reach, index, len(points) - 1 - index)
+        window = [value for _, value in points[index - half : index + half + 1]]
+        smoothed.append((step, sum(window) / len(window)))
     return smoothed
 
 
@@ -115,8 +119,8 @@ def _draw_loss(axes: Axes, loss: Points, validation_loss: Points) -> None:
     if validation_loss:
         axes.plot(
             *_columns(validation_loss),
-            color=BASE,
-            linewidth=1.2,
+            color=INK,
+            linewidth=1.1,
             linestyle=(0, (4, 2)),
             marker="o",
             markersize=5,

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tooltune.jsonl import write_text
+from tooltune.jsonl import dump_json, write_text
 from tooltune.report.sections import (
     Section,
     describe_data,
@@ -45,7 +45,11 @@ def write_report(run: RunDir) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": format_percent, "interval": format_interval}
+    environment.filters |= {
+        "percent": format_percent,
+        "interval": format_interval,
+        "json": dump_json,
+    }
     sections = [make(run) for make in SECTIONS]
     page = environment.get_template("page.html.jinja")
     write_text(run.report, page.render(name=run.path.resolve().name, sections=sections))
@@ -59,7 +63,7 @@ def format_percent(rate: float | None) -> str:
     percent = round(100 * rate)
     if 0 < rate < 1:
         percent = min(max(percent, 1), 99)
-    return f"{percent} %"
+    return f"{percent}\u00a0%"
 
 
 def format_interval(rate: dict[str, Any]) -> str:
