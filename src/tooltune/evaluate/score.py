@@ -62,7 +62,7 @@ REFUSES = re.compile(
     r"|\bcannot (?:help|be done|assist)\b"
     r"|\bnot going to (?:happen|do)\b"
     r"|\boff[- ]limits\b|\boff the table\b"
-    r"|^no(?:[.:;!]|, (?!problem|worries|trouble))",
+    r"|\b(?:no way|no chance)\b",
     re.IGNORECASE,
 )
 """How English declines. Generous on purpose: the base model must not fail on wording."""
@@ -96,23 +96,36 @@ _PLACE = (
     "country",
     "region",
 )
-_REPOSITORY = ("repo", "repository", "project", "checkout", "clone", "working copy", "codebase")
+_REPOSITORY = (
+    "repo",
+    "repository",
+    "repositories",
+    "project",
+    "checkout",
+    "clone",
+    "working copy",
+    "codebase",
+)
 _FILE = ("file", "path", "folder", "directory", "document", "location", "where")
 _REVISION = ("revision", "commit", "hash", "sha", "tag", "ref", "version", "branch")
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
+    "repo": (*_REPOSITORY, "path", "folder", "directory"),
     "repo_path": (*_REPOSITORY, "path", "folder", "directory"),
     "path": _FILE,
     "file": _FILE,
     "files": _FILE,
     "filename": (*_FILE, "name"),
     "directory": _FILE,
+    "folder": _FILE,
+    "zone": _PLACE,
     "timezone": _PLACE,
     "source_timezone": (*_PLACE, "from", "source"),
     "target_timezone": (*_PLACE, "to which", "into which", "target", "destination"),
     "time": ("time", "hour", "when", "clock"),
     "branch": ("branch", "name"),
     "branch_name": ("branch", "name"),
+    "base": ("branch", "base", "start"),
     "base_branch": ("branch", "base", "start"),
     "revision": _REVISION,
     "target": (*_REVISION, "target", "compare", "against"),
@@ -120,6 +133,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "content": ("content", "text", "write", "put", "say", "contain", "line"),
     "text": ("text", "content", "word", "write", "say"),
     "pattern": ("pattern", "text", "word", "term", "string", "phrase", "search", "look for"),
+    "word": ("word", "pattern", "text", "term", "string", "phrase", "search", "look for"),
     "query": ("pattern", "text", "word", "term", "string", "phrase", "search", "look for"),
     "command": ("command", "run", "execute"),
     "max_count": ("how many", "number", "count"),
