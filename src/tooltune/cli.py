@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tooltune import __version__
-from tooltune.errors import TooltuneError
+from tooltune.errors import ConfigError, DataError, TooltuneError
 
 if TYPE_CHECKING:
+    from tooltune.chat.render import Renderer
+    from tooltune.messages import Conversation
+    from tooltune.model.load import LoadedModel
     from tooltune.rundir import RunDir
 
 app = typer.Typer(
@@ -76,12 +79,20 @@ def synth(
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
     as_json: Json = False,
 ) -> None:
-    """Write conversations by executing calls on the real servers first.
+    """Write conversations by executing calls on the real servers.
 
     Writes train.jsonl, validation.jsonl and test.jsonl into DIR.
 
     Example: tooltune synth --config mcp.json --out data --seed 7
     """
+    from tooltune import terminal
+    from tooltune.synth.generate import synthesise
+
+    counts = synthesise(config, out, seed=seed)
+    if as_json:
+        terminal.print_json(counts)
+    else:
+        terminal.print_counts(counts)
 
 
 @app.command()
@@ -90,7 +101,7 @@ def validate(
     *,
     as_json: Json = False,
 ) -> None:
-    """Check every call against its tool's schema, and the order of roles and results.
+    """Check calls against their tools' schemas, and the order of turns.
 
     Reads tooltune's, the recipe's, OpenAI's and TRL's format. Exit code 1 if it found something.
 
@@ -98,5 +109,155 @@ def validate(
     """
 
 
-if __name__ == "__main__":
-    main()
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.TOML", help="Every knob that differs.")],
+    *,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Run folder to write.")],
+    resume: Annotated[bool, typer.Option(help="Continue from the last checkpoint in RUN.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One knob of the recipe.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Hugging Face id or local folder in place of the recipe's.")
+    ] = None,
+) -> None:
+    """Fine-tune an adapter with the recipe; Ctrl-C saves a checkpoint.
+
+    Example: tooltune train recipe.toml --out runs/mine --set train.epochs=1
+    """
+    from tooltune import terminal
+    from tooltune.config import apply_settings, load_recipe
+    from tooltune.rundir import create_run
+    from tooltune.train.loop import train
+
+    overrides = [*(settings or []), *([f"model.name={model}"] if model else [])]
+    resolved = apply_settings(load_recipe(recipe), overrides)
+    train(resolved, create_run(out), resume=resume, console=terminal.console)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    *,
+    config: Annotated[
+        Path | None, typer.Option(metavar="MCP.JSON", help="Servers to execute the calls on.")
+    ] = None,
+    cases: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Held-out cases [test.jsonl beside train].")
+    ] = None,
+    again: Annotated[bool, typer.Option(help="Run anew though there is a saved result.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Play held-out cases with base and tuned model, executing calls.
+
+    Prints the saved result where there is one.
+
+    Example: tooltune evaluate runs/mine --config mcp.json
+    """
+    from tooltune import terminal
+    from tooltune.evaluate.run import read_summary
+    from tooltune.rundir import open_run
+
+    folder = open_run(run)
+    summary = None if again else read_summary(folder)
+    if summary is None:
+        summary = _play_cases(folder, config=config, cases=cases)
+    if as_json:
+        terminal.print_json(summary)
+    else:
+        terminal.print_evaluation(summary)
+
+
+@app.command()
+def report(run: Run) -> None:
+    """Write RUN/report.html: one page that opens offline.
+
+    Example: tooltune report runs/mine
+    """
+    from tooltune.report.page import write_report
+    from tooltune.rundir import open_run
+
+    print(write_report(open_run(run)))
+
+
+@app.command()
+def agent(
+    run: Run,
+    *,
+    config: Config,
+) -> None:
+    """Talk to the tuned model with the servers attached.
+
+    Shows each call, and asks before running what a trusted server does not call read-only.
+
+    Example: tooltune agent runs/mine --config mcp.json
+    """
+    from tooltune import terminal
+    from tooltune.agent import chat
+    from tooltune.model.generate import Decoder
+    from tooltune.rundir import open_run
+
+    loaded, renderer = _load_tuned(open_run(run))
+    complete = Decoder(loaded).complete
+    chat(config, renderer=renderer, complete=complete, console=terminal.console)
+
+
+def _play_cases(run: "RunDir", *, config: Path | None, cases: Path | None) -> dict[str, Any]:
+    """The tuned model and, with its adapter switched off, the base, on the same cases."""
+    from tooltune import terminal
+    from tooltune.evaluate.run import evaluate
+    from tooltune.model.generate import Decoder
+    from tooltune.model.lora import adapter_disabled
+    from tooltune.worlds.sandbox import Sandbox
+
+    if config is None:
+        raise ConfigError(
+            f"{run.path}: not evaluated yet, and no servers to execute calls on. "
+            "Add --config MCP.JSON."
+        )
+    conversations = _read_cases(run, cases)
+    loaded, renderer = _load_tuned(run)
+    tuned = Decoder(loaded)
+
+    def complete_as_base(prompts: list[list[int]], **limits: Any) -> Any:
+        with adapter_disabled(loaded.model):
+            return tuned.complete(prompts, **limits)
+
+    with Sandbox(config) as sandbox, terminal.progress() as show:
+        return evaluate(
+            run,
+            conversations=conversations,
+            renderer=renderer,
+            decoders={"base": complete_as_base, "tuned": tuned.complete},
+            sandbox=sandbox,
+            progress=show,
+        )
+
+
+def _read_cases(run: "RunDir", cases: Path | None) -> "list[Conversation]":
+    """`cases`, or the test split beside the training data."""
+    from tooltune.config import load_recipe
+    from tooltune.data.readers import read_conversations
+
+    if cases is None:
+        train_data = load_recipe(run.recipe).data.train
+        assert train_data is not None, "a run has training data"
+        cases = train_data.parent / "test.jsonl"
+    reading = read_conversations(cases)
+    for line, reason in reading.skipped:
+        raise DataError(f"{cases}:{line}: {reason}. Repair or remove the line.")
+    return reading.conversations
+
+
+def _load_tuned(run: "RunDir") -> "tuple[LoadedModel, Renderer]":
+    from tooltune.chat.render import Renderer
+    from tooltune.config import load_recipe
+    from tooltune.model.load import load_base
+    from tooltune.model.lora import attach_lora, load_adapter, read_adapter_config
+
+    lora = read_adapter_config(run.adapter)
+    loaded = load_base(load_recipe(run.recipe).model)
+    attach_lora(loaded.model, lora)
+    load_adapter(loaded.model, run.adapter)
+    return loaded, Renderer.from_folder(run.adapter)

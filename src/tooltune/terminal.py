@@ -1,12 +1,20 @@
 """How results look in a terminal: tables for people, one JSON value for programs."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from tooltune.messages import ABILITIES
@@ -62,17 +70,24 @@ def print_evaluation(summary: Mapping[str, Any]) -> None:
         print_table("What went wrong", ["failure", *models], rows)
 
 
-def progress_bar() -> Progress:
-    """A bar with a count, on standard error; silent where that is not a terminal."""
-    return Progress(
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per name on standard error while inside, fed with (name, done, total)."""
+    columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=log,
-        disable=not log.is_terminal,
-        transient=True,
     )
+    with Progress(*columns, console=log, disable=not log.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield show
 
 
 def _rate(value: Mapping[str, Any]) -> str | None:

@@ -12,11 +12,15 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "tooltune"
 FILES = [path.relative_to(SOURCE) for path in sorted(SOURCE.rglob("*.py")) if path.stat().st_size]
 FILE_LINES = 330
+WORDINGS = Path("synth/phrasings")
+"""Data in Python's clothes: as long as it needs to be."""
 FUNCTION_LINES = 40
 LOOP_LINES = 60
 """`train.loop.train` is the one function meant to be read as a whole story."""
 COMMAND_LINES = 25
 PARAMETERS = 7
+DICTATED = {"model/attention.py _attend"}
+"""Signatures a library calls us with; here transformers' attention interface."""
 NESTING = 4
 
 
@@ -52,7 +56,7 @@ def nesting(node: ast.AST) -> int:
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_a_file_stays_within_its_budgets(file: Path) -> None:
     lines = (SOURCE / file).read_text(encoding="utf-8").count("\n")
-    assert lines <= FILE_LINES, f"{lines} lines"
+    assert lines <= FILE_LINES or WORDINGS in file.parents, f"{lines} lines"
     for function in functions(file):
         where = f"{file}:{function.lineno} {function.name}"
         is_loop = file == Path("train/loop.py") and function.name == "train"
@@ -65,7 +69,7 @@ def test_a_file_stays_within_its_budgets(file: Path) -> None:
 def test_a_signature_has_at_most_seven_parameters(file: Path) -> None:
     for function in functions(file):
         where = f"{file}:{function.lineno} {function.name}"
-        if is_command(function):
+        if is_command(function) or f"{file} {function.name}" in DICTATED:
             continue
         by_position = [*function.args.posonlyargs, *function.args.args]
         named = [
