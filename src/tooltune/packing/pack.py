@@ -11,7 +11,7 @@ from tooltune.errors import DataError
 from tooltune.packing.tree import (
     TokenSequence,
     shared_prefix_tokens,
-    sort_sequences,
+    sorted_order,
 )
 
 WINDOW_STEPS = 32
@@ -54,7 +54,8 @@ def cut_micro_batches(
     """
     batches: list[list[TokenSequence]] = []
     distinct = 0
-    for sequence in sort_sequences(sequences):
+    for place in sorted_order(sequences):
+        sequence = sequences[place]
         length = len(sequence.tokens)
         if length > micro_batch_tokens:
             raise DataError(

@@ -44,6 +44,8 @@ class PrefixTree:
     subtree_end_T: IntArray
     edge_weight_T: IntArray
     """Number of sequences in which the edge parent -> token is supervised."""
+    leaf_S: IntArray
+    """Index of each sequence's last token, in the order the sequences were given."""
     logical_tokens: int
     """Tokens of all sequences counted one by one."""
 
@@ -60,6 +62,14 @@ class PrefixTree:
     def sharing_ratio(self) -> float:
         """Logical over distinct tokens; 1.0 where nothing is shared."""
         return self.logical_tokens / self.distinct_tokens
+
+    def path(self, leaf: int) -> IntArray:
+        """Indices of the tokens from the start of a sequence to its last token `leaf`."""
+        path = np.empty(int(self.positions_T[leaf]) + 1, dtype=np.int64)
+        for depth in range(len(path) - 1, -1, -1):
+            path[depth] = leaf
+            leaf = int(self.parent_T[leaf])
+        return path
 
     def segments(self) -> list["Segment"]:
         """Maximal unbranched runs of tokens, in depth-first order."""
@@ -84,9 +94,10 @@ class Segment:
     subtree_end: int
 
 
-def sort_sequences(sequences: Sequence[TokenSequence]) -> list[TokenSequence]:
-    """In lexicographic order of token ids: neighbours share their longest prefixes."""
-    return sorted(sequences, key=lambda sequence: sequence.tokens.astype(">u4").tobytes())
+def sorted_order(sequences: Sequence[TokenSequence]) -> list[int]:
+    """Indices in lexicographic order of token ids: neighbours share their longest prefixes."""
+    keys = [sequence.tokens.astype(">u4").tobytes() for sequence in sequences]
+    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 def shared_prefix_tokens(first: TokenSequence, second: TokenSequence) -> int:
@@ -102,14 +113,16 @@ def build_tree(sequences: Sequence[TokenSequence]) -> PrefixTree:
     Sequences are visited in lexicographic order, so each adds its tokens beyond the prefix it
     shares with the one before, and the tokens come out in depth-first order.
     """
-    ordered = sort_sequences(sequences)
-    logical_tokens = sum(len(sequence.tokens) for sequence in ordered)
+    logical_tokens = sum(len(sequence.tokens) for sequence in sequences)
+    leaf_S = np.zeros(len(sequences), dtype=np.int64)
     tokens_T, positions_T, parent_T, subtree_end_T, edge_weight_T = (
         np.zeros(logical_tokens, dtype=np.int64) for _ in range(5)
     )
     path = np.empty(0, dtype=np.int64)  # indices of the tokens of the sequence visited last
     total = 0
-    for previous, sequence in zip([None, *ordered], ordered, strict=False):
+    previous: TokenSequence | None = None
+    for place in sorted_order(sequences):
+        sequence = sequences[place]
         shared = shared_prefix_tokens(previous, sequence) if previous is not None else 0
         length = len(sequence.tokens)
         new = np.arange(total, total + length - shared)
@@ -121,7 +134,9 @@ def build_tree(sequences: Sequence[TokenSequence]) -> PrefixTree:
             parent_T[new[0]] = path[shared - 1] if shared else -1
         path = np.concatenate([path[:shared], new])
         edge_weight_T[path[1:]] += sequence.loss_mask[1:]
+        leaf_S[place] = path[-1]
         total += len(new)
+        previous = sequence
     subtree_end_T[path] = total
     return PrefixTree(
         tokens_T=tokens_T[:total],
@@ -129,5 +144,6 @@ def build_tree(sequences: Sequence[TokenSequence]) -> PrefixTree:
         parent_T=parent_T[:total],
         subtree_end_T=subtree_end_T[:total],
         edge_weight_T=edge_weight_T[:total],
+        leaf_S=leaf_S,
         logical_tokens=logical_tokens,
     )

@@ -1,0 +1,178 @@
+"""Greedy decoding of many prompts at once, each distinct prompt token computed once.
+
+The prompts go through the model as one prefix tree; what all of them share (system prompt and
+catalog) keeps one copy of its keys and values, the rest of each prompt gets a place of its own.
+Rows leave the batch when they stop. Shapes: B rows, G key/value heads, M places, K head size.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tooltune.model.attention import DecodeState
+from tooltune.model.forward import tree_hidden
+from tooltune.model.load import LoadedModel
+from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
+
+GROW_PLACES = 32
+COMPACT_FRACTION = 0.75
+
+
+class End(Enum):
+    """Why a completion ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Generated tokens, the stop token included where it came."""
+
+    tokens: list[int]
+    end: End
+
+
+@dataclass(slots=True)
+class Decoder:
+    """A model that completes prompts, `batch_rows` at a time."""
+
+    loaded: LoadedModel
+    batch_rows: int = 48
+
+    @torch.inference_mode()
+    def complete(
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        max_new_tokens: int,
+        stop_token_ids: Sequence[int],
+        progress: Callable[[int], None] = lambda rows: None,
+    ) -> list[Completion]:
+        """The most likely continuation of each prompt; `progress` gets the rows just finished."""
+        completions: list[Completion] = []
+        for start in range(0, len(prompts), self.batch_rows):
+            batch = prompts[start : start + self.batch_rows]
+            completions += self._complete_batch(batch, max_new_tokens, frozenset(stop_token_ids))
+            progress(len(batch))
+        return completions
+
+    def _complete_batch(
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: frozenset[int]
+    ) -> list[Completion]:
+        state, token_B, position_B = self._prefill(prompts)
+        generated: list[list[int]] = [[] for _ in prompts]
+        ends = [End.LENGTH] * len(prompts)
+        rows = list(range(len(prompts)))
+        for step in range(max_new_tokens):
+            going = []
+            for place, (row, token) in enumerate(zip(rows, token_B.tolist(), strict=True)):
+                generated[row].append(token)
+                if ends[row] is End.STOP or token in stops:
+                    ends[row] = End.STOP
+                else:
+                    going.append(place)
+            if not going or step == max_new_tokens - 1:
+                break
+            if len(going) <= COMPACT_FRACTION * len(rows):
+                kept = torch.tensor(going, device=token_B.device)
+                _keep_rows(state, kept)
+                token_B, position_B = token_B[kept], position_B[kept]
+                rows = [rows[place] for place in going]
+            token_B = self._next_tokens(state, token_B, position_B)
+            position_B = position_B + 1
+        return [
+            Completion(_until_stop(tokens, stops), end)
+            for tokens, end in zip(generated, ends, strict=True)
+        ]
+
+    def _prefill(self, prompts: Sequence[Sequence[int]]) -> tuple[DecodeState, Tensor, Tensor]:
+        """State after the prompts, each row's first new token, and that token's position."""
+        model, device = self.loaded.model, self.loaded.device
+        tree = build_tree(
+            [
+                TokenSequence(np.asarray(tokens, np.int32), np.zeros(len(tokens), np.uint8))
+                for tokens in prompts
+            ]
+        )
+        captured: list[tuple[Tensor, Tensor]] = []
+        hidden_TD = tree_hidden(model, tree, captured=captured)
+        leaf_B = torch.from_numpy(tree.leaf_S).to(device)
+        token_B = model.lm_head(hidden_TD[leaf_B]).argmax(-1)  # type: ignore[operator]
+        position_B = torch.tensor([len(tokens) for tokens in prompts], device=device)
+        return _decode_state(tree, captured), token_B, position_B
+
+    def _next_tokens(self, state: DecodeState, token_B: Tensor, position_B: Tensor) -> Tensor:
+        model = self.loaded.model
+        _open_place(state)
+        hidden = model.model(  # type: ignore[operator]
+            input_ids=token_B[:, None],
+            position_ids=position_B[:, None],
+            use_cache=False,
+            decode=state,
+        ).last_hidden_state
+        logits_BV: Tensor = model.lm_head(hidden[:, 0])  # type: ignore[operator]
+        return logits_BV.argmax(-1)
+
+
+def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, Tensor]]) -> DecodeState:
+    """Split each layer's keys and values into the part all rows share and each row's own."""
+    first = tree.segments()[0]
+    # A row that ends inside the shared segment has no token of its own; it keeps its last one.
+    root = min(first.end, int(tree.leaf_S.min())) if first.subtree_end == tree.distinct_tokens else 0
+    paths = [tree.path(int(leaf))[root:] for leaf in tree.leaf_S]
+    device = captured[0][0].device
+    lengths_B = torch.tensor([len(path) for path in paths], device=device)
+    places = int(lengths_B.max()) + GROW_PLACES
+    padded = np.zeros((len(paths), places), dtype=np.int64)
+    for row, path in enumerate(paths):
+        padded[row, : len(path)] = path
+    index_BM = torch.from_numpy(padded).to(device)
+    own = [
+        tuple(tensor[0][:, index_BM].transpose(0, 1).contiguous() for tensor in pair)
+        for pair in captured
+    ]
+    return DecodeState(
+        root_k=[k[:, :, :root].contiguous() for k, _ in captured],
+        root_v=[v[:, :, :root].contiguous() for _, v in captured],
+        own_k=[k for k, _ in own],
+        own_v=[v for _, v in own],
+        lengths_B=lengths_B,
+        hidden_BM=torch.empty(0),
+    )
+
+
+def _open_place(state: DecodeState) -> None:
+    """Make room for one more token in every row, and hide the places not filled."""
+    state.lengths_B = state.lengths_B + 1
+    places = state.own_k[0].shape[2]
+    if int(state.lengths_B.max()) > places:
+        places += GROW_PLACES
+        for tensors in (state.own_k, state.own_v):
+            for layer, tensor in enumerate(tensors):
+                B, G, _, K = tensor.shape
+                more = tensor.new_zeros(B, G, GROW_PLACES, K)
+                tensors[layer] = torch.cat([tensor, more], dim=2)
+    index_M = torch.arange(places, device=state.lengths_B.device)
+    hidden = index_M[None, :] >= state.lengths_B[:, None]
+    state.hidden_BM = torch.zeros(hidden.shape, device=hidden.device).masked_fill_(
+        hidden, -torch.inf
+    )
+
+
+def _keep_rows(state: DecodeState, kept: Tensor) -> None:
+    for tensors in (state.own_k, state.own_v):
+        tensors[:] = [tensor[kept] for tensor in tensors]
+    state.lengths_B = state.lengths_B[kept]
+
+
+def _until_stop(tokens: list[int], stops: frozenset[int]) -> list[int]:
+    """Rows that have stopped run along until the batch is compacted; their surplus is cut."""
+    for place, token in enumerate(tokens):
+        if token in stops:
+            return tokens[: place + 1]
+    return tokens
