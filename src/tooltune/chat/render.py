@@ -73,7 +73,7 @@ class Renderer:
         self._special_tokens = special_tokens(self.config)
         added = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items()}
         self._defuser = Defuser(added)
-        self._tools_cache: dict[int, tuple[Sequence[Tool], list[dict[str, Any]]]] = {}
+        self._tools_cache: dict[tuple[int, ...], tuple[tuple[Tool, ...], list[dict[str, Any]]]] = {}
         self._turn_head, self._stop = self._measure_turn(added)
         self.stop_token_ids = _stop_token_ids(self._stop, self._special_tokens, added)
         self._encode_piece = lru_cache(maxsize=1024)(self._encode_whole)
@@ -245,14 +245,15 @@ class Renderer:
         return safe
 
     def _tools_to_template(self, tools: Sequence[Tool]) -> list[dict[str, Any]]:
-        """Readers give conversations with the same catalog the same tuple: work is done once."""
-        known = self._tools_cache.get(id(tools))
-        if known is not None and known[0] is tools:
-            return known[1]
+        """Conversations with the same catalog hold the same Tool objects: work is done once."""
+        key = tuple(map(id, tools))
+        if key in self._tools_cache:
+            return self._tools_cache[key][1]
         values = [self._defuser.defuse_json(tool.to_openai()) for tool in tools]
         if len(self._tools_cache) >= 256:
             self._tools_cache.clear()
-        self._tools_cache[id(tools)] = (tools, values)
+        # The tools are kept with them, so that no id is given to another object.
+        self._tools_cache[key] = (tuple(tools), values)
         return values
 
     def _encode_whole(self, text: str) -> tuple[int, ...]:
