@@ -37,6 +37,7 @@ def answer(message: dict) -> None:
     elif method == "initialize":
         if MODE == "chatty":
             print("Starting up, please wait...", flush=True)
+            print("flaky: INFO: started", file=sys.stderr, flush=True)
         info = {"name": "flaky", "version": "1"}
         version = params["protocolVersion"]
         capabilities = {"tools": {}}

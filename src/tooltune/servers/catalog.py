@@ -39,7 +39,7 @@ def to_tool(listed: dict[str, Any]) -> Tool:
     return Tool(
         name=listed["name"],
         description=listed.get("description") or "",
-        input_schema={"properties": {}, **schema} if "properties" not in schema else schema,
+        input_schema=schema if "properties" in schema else {**schema, "properties": {}},
         read_only=(listed.get("annotations") or {}).get("readOnlyHint"),
     )
 
