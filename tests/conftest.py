@@ -142,7 +142,6 @@ def qwen3_tokenizer_folder() -> Path:
 @pytest.fixture
 def finished_run(tmp_path: Path, tiny_tokenizer_folder: Path) -> Path:
     """A run folder with every file a report reads; its texts hold markup that must not act."""
-    import math
     import shutil
 
     from tooltune.config import dump_recipe, parse_recipe
@@ -158,15 +157,7 @@ def finished_run(tmp_path: Path, tiny_tokenizer_folder: Path) -> Path:
     data = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "validation")}
     recipe = parse_recipe({"data": data}, where="fixture")
     write_text(run.recipe, dump_recipe(recipe))
-    for step in range(1, 121):
-        row = {
-            "step": step,
-            "loss": 2.7 * math.exp(-step / 9) + 0.05 + 0.02 * math.sin(step * step),
-            "learning_rate": 2e-4 * min(step / 12, 1) * 0.5 * (1 + math.cos(math.pi * step / 120)),
-            "tokens_per_second": 900 + step % 7,
-        }
-        validation = {"validation_loss": 2.7 * math.exp(-step / 9) + 0.09} if step % 20 == 0 else {}
-        run.append_metrics(row | validation)
+    write_jsonl(run.metrics, [_report_step(step) for step in range(1, 121)])
     write_json(run.run, {"versions": {"tooltune": "0.1.0"}, "note": "<b>bold</b>"})
     shutil.copytree(tiny_tokenizer_folder, run.adapter)
     cases = {which: [_report_case(i, which) for i in range(36)] for which in ("base", "tuned")}
@@ -175,6 +166,19 @@ def finished_run(tmp_path: Path, tiny_tokenizer_folder: Path) -> Path:
     speed = {which: {"tokens": 4210, "tokens_per_second": 181.0} for which in cases}
     write_json(run.summary, summarise(cases) | {"seconds": 61.0, "decoding": speed})
     return run.path
+
+
+def _report_step(step: int) -> dict[str, object]:
+    import math
+
+    row = {
+        "step": step,
+        "loss": 2.7 * math.exp(-step / 9) + 0.05 + 0.02 * math.sin(step * step),
+        "learning_rate": 2e-4 * min(step / 12, 1) * 0.5 * (1 + math.cos(math.pi * step / 120)),
+        "tokens_per_second": 900 + step % 7,
+    }
+    validation = {"validation_loss": 2.7 * math.exp(-step / 9) + 0.09} if step % 20 == 0 else {}
+    return row | validation
 
 
 def _report_conversation(split: str, number: int, ability: str) -> dict[str, object]:

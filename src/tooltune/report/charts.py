@@ -25,7 +25,7 @@ COLORS = {
 }
 INK, MUTED, RULE, TUNED, BASE = COLORS
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.color": INK,
     "axes.edgecolor": RULE,
