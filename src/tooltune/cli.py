@@ -6,6 +6,8 @@ command that computes with it, so that `tooltune --help` answers at once.
 
 import os
 import sys
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,17 +90,28 @@ def synth(
     from tooltune import terminal
     from tooltune.synth.generate import synthesise
 
-    counts = synthesise(config, out, seed=seed)
+    with terminal.progress() as show:
+        made = synthesise(config, out, seed=seed, progress=partial(show, "conversations"))
     if as_json:
-        terminal.print_json(counts)
+        terminal.print_json(asdict(made))
     else:
-        terminal.print_counts(counts)
+        terminal.print_counts(made.rows)
+        for reason, attempts in made.rejected.items():
+            print(f"thrown away: {attempts} attempts, {reason}")
+        for program in made.left_out:
+            print(f"left out: program {program}, whose tools these servers do not offer")
 
 
 @app.command()
 def validate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Conversations, one JSON a line.")],
     *,
+    model: Annotated[
+        str | None, typer.Option(help="Also count tokens as this model reads them.")
+    ] = None,
+    max_sequence_tokens: Annotated[
+        int, typer.Option(min=8, help="With --model: longer sequences are reported.")
+    ] = 2048,
     as_json: Json = False,
 ) -> None:
     """Check calls against their tools' schemas, and the order of turns.
@@ -107,6 +120,17 @@ def validate(
 
     Example: tooltune validate data/train.jsonl
     """
+    from tooltune import terminal
+    from tooltune.data.validate import validate_file
+
+    renderer = None if model is None else _load_renderer(model)
+    limit = None if model is None else max_sequence_tokens
+    found = validate_file(file, renderer=renderer, max_sequence_tokens=limit)
+    if as_json:
+        terminal.print_json(found.to_dict())
+    else:
+        terminal.print_validation(found)
+    raise typer.Exit(1 if found.issues else 0)
 
 
 @app.command()
@@ -129,10 +153,12 @@ def train(
     from tooltune import terminal
     from tooltune.config import apply_settings, load_recipe
     from tooltune.rundir import create_run
-    from tooltune.train.loop import train
 
     overrides = [*(settings or []), *([f"model.name={model}"] if model else [])]
     resolved = apply_settings(load_recipe(recipe), overrides)
+    # torch takes seconds to load: what is wrong with a recipe is said before.
+    from tooltune.train.loop import train
+
     train(resolved, create_run(out), resume=resume, console=terminal.console)
 
 
@@ -156,10 +182,11 @@ def evaluate(
     Example: tooltune evaluate runs/mine --config mcp.json
     """
     from tooltune import terminal
-    from tooltune.evaluate.run import read_summary
     from tooltune.rundir import open_run
 
     folder = open_run(run)
+    from tooltune.evaluate.run import read_summary
+
     summary = None if again else read_summary(folder)
     if summary is None:
         summary = _play_cases(folder, config=config, cases=cases)
@@ -175,10 +202,12 @@ def report(run: Run) -> None:
 
     Example: tooltune report runs/mine
     """
-    from tooltune.report.page import write_report
     from tooltune.rundir import open_run
 
-    print(write_report(open_run(run)))
+    folder = open_run(run)
+    from tooltune.report.page import write_report
+
+    print(write_report(folder))
 
 
 @app.command()
@@ -194,13 +223,20 @@ def agent(
     Example: tooltune agent runs/mine --config mcp.json
     """
     from tooltune import terminal
-    from tooltune.agent import chat
-    from tooltune.model.generate import Decoder
     from tooltune.rundir import open_run
 
-    loaded, renderer = _load_tuned(open_run(run))
-    complete = Decoder(loaded).complete
-    chat(config, renderer=renderer, complete=complete, console=terminal.console)
+    folder = open_run(run)
+    from tooltune.agent import chat
+    from tooltune.model.generate import Decoder
+
+    loaded, renderer = _load_tuned(folder)
+    chat(
+        config,
+        renderer=renderer,
+        complete=Decoder(loaded).complete,
+        system=_system_text(folder),
+        console=terminal.console,
+    )
 
 
 def _play_cases(run: "RunDir", *, config: Path | None, cases: Path | None) -> dict[str, Any]:
@@ -248,6 +284,26 @@ def _read_cases(run: "RunDir", cases: Path | None) -> "list[Conversation]":
     for line, reason in reading.skipped:
         raise DataError(f"{cases}:{line}: {reason}. Repair or remove the line.")
     return reading.conversations
+
+
+def _system_text(run: "RunDir") -> str:
+    """What the model was trained to read first: the system message of its first conversation."""
+    from tooltune.config import load_recipe
+    from tooltune.data.readers import read_conversations
+
+    train_data = load_recipe(run.recipe).data.train
+    if train_data is None or not train_data.is_file():
+        return ""
+    first = read_conversations(train_data).conversations[0].messages[0]
+    return first.content if first.role == "system" else ""
+
+
+def _load_renderer(model: str) -> "Renderer":
+    from tooltune.chat.render import Renderer
+    from tooltune.config import ModelSection
+    from tooltune.model.load import resolve_folder
+
+    return Renderer.from_folder(resolve_folder(ModelSection(name=model)))
 
 
 def _load_tuned(run: "RunDir") -> "tuple[LoadedModel, Renderer]":

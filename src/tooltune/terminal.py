@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,6 +18,9 @@ from rich.table import Table
 
 from tooltune.messages import ABILITIES
 
+if TYPE_CHECKING:
+    from tooltune.data.validate import Validation
+
 console = Console(highlight=False)
 """Standard output."""
 log = Console(stderr=True, highlight=False)
@@ -31,11 +33,12 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """First column to the left, the others to the right; None is shown as a dash."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
     for row in rows:
         table.add_row(*("-" if cell is None else str(cell) for cell in row))
+    console.print(f"\n[bold]{title}[/bold]")
     console.print(table)
 
 
@@ -47,6 +50,23 @@ def print_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
     ]
     total = ("all", *(sum(by_ability.values()) for by_ability in counts.values()))
     print_table("Conversations", ["ability", *counts], [*rows, total])
+
+
+def print_validation(found: "Validation", *, most: int = 20) -> None:
+    """The first `most` issues in full, then how many there are of each kind, then what is there."""
+    for issue in found.issues[:most]:
+        print(f"{issue.where}: {issue.message}. {issue.fix} [{issue.code}]")
+    if len(found.issues) > most:
+        print(f"... and {len(found.issues) - most} more issues (all of them with --json)")
+    counts = found.counts
+    if counts["issues"]:
+        print_table("Issues", ["code", "number"], counts["issues"].items())
+    print_table("Conversations", ["ability", "number"], counts["abilities"].items())
+    print_table("Calls", ["tool", "number"], counts["calls_by_tool"].items())
+    if tokens := counts.get("tokens"):
+        rows = [(name, value) for name, value in tokens.items() if name != "histogram"]
+        print_table("Tokens", ["of the sequences", "number"], rows)
+    print(f"\n{counts['conversations']} conversations, {len(found.issues)} issues")
 
 
 def print_evaluation(summary: Mapping[str, Any]) -> None:
