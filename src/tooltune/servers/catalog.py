@@ -6,9 +6,7 @@ One bad tool must not cost its siblings, so each is judged on its own, before th
 import re
 from typing import Any
 
-from jsonschema.exceptions import SchemaError
-from jsonschema.validators import Draft202012Validator, validator_for
-
+from tooltune.data.schema import check_schema
 from tooltune.messages import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -28,7 +26,7 @@ def why_invalid(listed: Any) -> str | None:
     if not isinstance(schema, dict) or schema.get("type") != "object":
         return "its inputSchema is not a JSON Schema of type object"
     for key in ("inputSchema", "outputSchema"):
-        if listed.get(key) is not None and (problem := _schema_problem(listed[key])):
+        if listed.get(key) is not None and (problem := check_schema(listed[key])):
             return f"its {key} is not a valid JSON Schema: {problem}"
     return None
 
@@ -60,12 +58,3 @@ def strip_titles(schema: Any) -> Any:
         else:
             stripped[key] = value if key in _PLAIN_VALUES else strip_titles(value)
     return stripped
-
-
-def _schema_problem(schema: Any) -> str | None:
-    try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
-    except SchemaError as error:
-        where = "/".join(str(part) for part in error.absolute_path) or "top level"
-        return f"{where}: {error.message}"
-    return None
