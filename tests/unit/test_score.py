@@ -1,5 +1,6 @@
 """Decisions and failures, as tables. Executing calls is tested in integration/test_evaluate.py."""
 
+import random
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ from tooltune.evaluate.score import (
     same_call,
 )
 from tooltune.messages import Conversation, Message, Tool, ToolCall
+from tooltune.synth.phrasings import talk
+from tooltune.synth.phrasings.refusals import DANGERS
+from tooltune.synth.replies import QUESTIONS, refusal
 
 TOOLS = (
     Tool(
@@ -168,6 +172,38 @@ def test_an_empty_or_malformed_reply_is_unparseable(reply):
 )
 def test_a_question_names_a_parameter_by_its_words_or_usual_synonyms(text, parameter, is_named):
     assert names_parameter(text, parameter) is is_named
+
+
+def test_every_question_synthesis_asks_is_one_and_names_what_is_missing():
+    for parameter, questions in QUESTIONS.items():
+        for question in questions:
+            assert decide(words(question)) is Decision.ASK, question
+            assert names_parameter(question, parameter), question
+
+
+def test_every_refusal_synthesis_writes_is_one():
+    rng = random.Random(7)
+    for danger in DANGERS:
+        for _ in range(50):
+            text = refusal(danger, rng)
+            assert decide(words(text)) is Decision.REFUSE, text
+
+
+def test_no_plain_answer_of_synthesis_is_taken_for_a_refusal():
+    answers = [
+        line.split(" => ")[1]
+        for lines in (talk.GREETING, talk.ABOUT, talk.KNOWLEDGE, talk.OUT_OF_REACH)
+        for line in lines.splitlines()
+    ]
+    assert len(answers) > 100
+    for answer in answers:
+        assert judge_reply(words(answer), TALK) is None, answer
+
+
+def test_a_wish_no_tool_can_fulfil_may_be_declined():
+    wish = TALK.model_copy(update={"meta": {"program": "talk_out_of_reach"}})
+    assert judge_reply(words("I can't book flights."), wish) is None
+    assert judge_reply(calling(READ), wish) is Failure.SHOULD_HAVE_TALKED
 
 
 def test_calls_are_compared_in_canonical_json_without_their_ids():

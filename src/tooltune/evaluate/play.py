@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tooltune.chat.parse import Parsed
 from tooltune.chat.render import Renderer
 from tooltune.errors import ServerError
 from tooltune.evaluate.score import (
@@ -26,6 +25,9 @@ from tooltune.evaluate.summary import CaseRecord
 from tooltune.messages import Conversation, Message, ToolCall, ToolResult
 from tooltune.worlds.desk import World
 from tooltune.worlds.sandbox import Sandbox
+
+CASES_AT_ONCE = 96
+"""Handed to the decoder together; `progress` hears of each such batch."""
 
 
 class Completion(Protocol):
@@ -110,17 +112,16 @@ def play(
     # The sandbox restarts its servers where the clock changes, so worlds go clock by clock.
     by_clock = sorted(episodes, key=lambda episode: _clock(episode.case))
     while unfinished := [episode for episode in by_clock if not episode.is_done]:
-        prompts = [renderer.prompt(episode.messages, episode.case.tools) for episode in unfinished]
-        completions = complete(
-            prompts, max_new_tokens=max_new_tokens, stop_token_ids=renderer.stop_token_ids
-        )
-        for episode, prompt, completion in zip(unfinished, prompts, completions, strict=True):
-            if not episode.turns:
-                episode.prompt = renderer.decode(prompt)
-            words = [token for token in completion.tokens if token not in renderer.stop_token_ids]
-            reply = renderer.parse(completion.tokens)
-            _take_turn(episode, reply, renderer.decode(words), replays)
-        progress(sum(episode.is_done for episode in episodes), len(episodes))
+        for start in range(0, len(unfinished), CASES_AT_ONCE):
+            batch = unfinished[start : start + CASES_AT_ONCE]
+            prompts = [renderer.prompt(episode.messages, episode.case.tools) for episode in batch]
+            completions = complete(
+                prompts, max_new_tokens=max_new_tokens, stop_token_ids=renderer.stop_token_ids
+            )
+            for episode, prompt, completion in zip(batch, prompts, completions, strict=True):
+                episode.prompt = episode.prompt or renderer.decode(prompt)
+                _take_turn(episode, completion.tokens, renderer, replays)
+            progress(sum(episode.is_done for episode in episodes), len(episodes))
     return [_record(episode) for episode in episodes]
 
 
@@ -140,8 +141,11 @@ class _Episode:
     is_done: bool = False
 
 
-def _take_turn(episode: _Episode, reply: Parsed, text: str, replays: Replays) -> None:
+def _take_turn(
+    episode: _Episode, tokens: Sequence[int], renderer: Renderer, replays: Replays
+) -> None:
     """Judge a reply, execute its calls (wrong ones too), and end the case or feed results back."""
+    reply = renderer.parse(tokens)
     decision = decide(reply)
     episode.decision = episode.decision or decision
     episode.failure = judge_reply(reply, episode.case, calls_before=len(episode.calls))
@@ -150,7 +154,7 @@ def _take_turn(episode: _Episode, reply: Parsed, text: str, replays: Replays) ->
     results = [] if problems else _execute(episode, calls, replays)
     episode.turns.append(
         {
-            "text": text,
+            "text": renderer.decode([t for t in tokens if t not in renderer.stop_token_ids]),
             "decision": decision,
             "calls": [{"name": call.name, "arguments": call.arguments} for call in calls],
             "schema_problems": problems,
