@@ -241,17 +241,17 @@ def agent(
 
 def _play_cases(run: "RunDir", *, config: Path | None, cases: Path | None) -> dict[str, Any]:
     """The tuned model and, with its adapter switched off, the base, on the same cases."""
+    if config is None:
+        raise ConfigError(
+            f"{run.path}: not evaluated yet, and no servers to execute calls on. "
+            "Add --config MCP.JSON."
+        )
     from tooltune import terminal
     from tooltune.evaluate.run import evaluate
     from tooltune.model.generate import Decoder
     from tooltune.model.lora import adapter_disabled
     from tooltune.worlds.sandbox import Sandbox
 
-    if config is None:
-        raise ConfigError(
-            f"{run.path}: not evaluated yet, and no servers to execute calls on. "
-            "Add --config MCP.JSON."
-        )
     conversations = _read_cases(run, cases)
     loaded, renderer = _load_tuned(run)
     tuned = Decoder(loaded)

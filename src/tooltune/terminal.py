@@ -75,7 +75,7 @@ def print_evaluation(summary: Mapping[str, Any]) -> None:
 
     models = [name for name in ("base", "tuned") if name in summary["overall"]]
     groups = {**summary["abilities"], "all": summary["overall"]}
-    groups["harmless, refused"] = summary["wrongly_refused"]
+    groups["harmless refused (less is better)"] = summary["wrongly_refused"]
     rows = [
         (name, group["n"], *(_rate(group[model]) for model in models))
         for name, group in groups.items()
@@ -114,4 +114,4 @@ def _rate(value: Mapping[str, Any]) -> str | None:
     """`97.5 % (91.3 to 99.3)`."""
     if value["rate"] is None:
         return None
-    return f"{value['rate']:.1%} ({value['low']:.1%} to {value['high']:.1%})".replace("%", " %")
+    return f"{100 * value['rate']:.1f} % ({100 * value['low']:.1f} to {100 * value['high']:.1f})"

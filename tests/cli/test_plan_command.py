@@ -1,0 +1,80 @@
+"""`tooltune plan` as a user runs it, with torch missing."""
+
+import json
+import time
+
+import pytest
+
+RECIPE_RUN = (
+    *("plan", "--model", "Qwen/Qwen3-1.7B", "--examples", "15694"),
+    *("--mean-tokens", "900", "--prefix-tokens", "500", "--device", "t4"),
+)
+
+
+@pytest.fixture
+def without_torch(tmp_path):
+    """An environment in which importing torch or transformers fails."""
+    for name in ("torch", "transformers"):
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} is not installed')")
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_the_recipes_plan_is_answered_without_torch_in_under_a_second(tooltune, without_torch):
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = tooltune(*RECIPE_RUN, "--json", env=without_torch)
+        seconds.append(time.perf_counter() - started)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["parameters"]["total"] == 1_720_574_976
+    assert answer["parameters"]["lora_trainable"] == 17_432_576
+    assert (answer["steps_per_epoch"], answer["steps_total"]) == (981, 2943)
+    assert answer["fits"] is True
+    assert answer["basis"] in ("measured", "derived")
+    assert answer["hours_range"][0] <= answer["hours"] <= answer["hours_range"][1]
+    assert answer["usd"] == pytest.approx(answer["hours"] * answer["usd_per_hour"], abs=1e-3)
+    for method in ("full", "lora", "qlora"):
+        terms = answer["memory_gib"][method]
+        assert {"total", "weights", "gradients", "optimizer", "activations", "logits"} <= set(terms)
+    assert min(seconds) < 1
+
+
+def test_the_tables_show_every_method_and_device(tooltune):
+    text = tooltune(*RECIPE_RUN, "--explain").stdout
+    for word in ("full fine-tuning", "QLoRA", "h200", "981 an epoch x 3 = 2,943", "8 P_l"):
+        assert word in text
+
+
+def test_without_a_word_the_published_recipe_is_planned(tooltune):
+    answer = json.loads(tooltune("plan", "--json").stdout)
+    assert answer["steps_total"] == 2943
+
+
+def test_an_unknown_model_is_a_message_and_exit_code_2(tooltune):
+    done = tooltune("plan", "--model", "Qwen/Qwen3-1.8B", "--examples", "10")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --model: unknown model (got 'Qwen/Qwen3-1.8B'")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_device_offers_the_nearest(tooltune):
+    done = tooltune(*RECIPE_RUN[:-1], "rtx4080")
+    assert done.returncode == 2
+    assert "Did you mean rtx4090?" in done.stderr
+
+
+def test_examples_must_be_a_number_or_a_file(tooltune):
+    done = tooltune("plan", "--examples", "many")
+    assert done.returncode == 2
+    assert "neither a number nor a file (got 'many')" in done.stderr
+
+
+def test_own_prices_come_from_the_file_that_the_environment_names(tooltune, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[[price]]\ndevice = "t4"\nprovider = "me"\noffer = "x"\nusd_per_hour = 0.01\n'
+        'source = "bill"\n'
+    )
+    answer = json.loads(tooltune(*RECIPE_RUN, "--json", env={"TOOLTUNE_TABLES": str(own)}).stdout)
+    assert answer["usd_per_hour"] == 0.01
