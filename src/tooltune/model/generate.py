@@ -123,7 +123,9 @@ def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, Tensor]]) -> De
     """Split each layer's keys and values into the part all rows share and each row's own."""
     first = tree.segments()[0]
     # A row that ends inside the shared segment has no token of its own; it keeps its last one.
-    root = min(first.end, int(tree.leaf_S.min())) if first.subtree_end == tree.distinct_tokens else 0
+    root = (
+        min(first.end, int(tree.leaf_S.min())) if first.subtree_end == tree.distinct_tokens else 0
+    )
     paths = [tree.path(int(leaf))[root:] for leaf in tree.leaf_S]
     device = captured[0][0].device
     lengths_B = torch.tensor([len(path) for path in paths], device=device)

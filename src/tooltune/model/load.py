@@ -77,7 +77,9 @@ def load_base(section: ModelSection) -> LoadedModel:
         )
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"{section.name}: cannot be loaded ({reason}). Check the folder.") from None
+        raise ModelError(
+            f"{section.name}: cannot be loaded ({reason}). Check the folder."
+        ) from None
     use_lean_layers(model)
     return LoadedModel(model.to(device).eval(), folder, dtype, device, why)
 

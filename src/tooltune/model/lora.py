@@ -100,7 +100,9 @@ def attach_lora(model: nn.Module, lora: LoraSection) -> list[str]:
         if isinstance(module, nn.Linear) and name.rpartition(".")[2] in lora.target_modules
     ]
     if not names:
-        linear = {n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, nn.Linear)}
+        linear = {
+            n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, nn.Linear)
+        }
         raise ModelError(
             f"lora.target_modules: no layer is called {', '.join(lora.target_modules)} "
             f"(this model has {', '.join(sorted(linear))}). Name some of these."
@@ -164,7 +166,9 @@ def save_adapter(model: nn.Module, lora: LoraSection, folder: Path, *, base: str
 def read_adapter_config(folder: Path) -> LoraSection:
     """The shape of a saved adapter. Raises ModelError where the folder holds none."""
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
-        raise ModelError(f"{folder}: no adapter ({CONFIG} and {WEIGHTS} expected). Train one first.")
+        raise ModelError(
+            f"{folder}: no adapter ({CONFIG} and {WEIGHTS} expected). Train one first."
+        )
     config = read_json(folder / CONFIG)
     return LoraSection(
         rank=config["r"],

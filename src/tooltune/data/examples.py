@@ -1,0 +1,79 @@
+"""Conversations -> examples ready to train: token sequences, catalog groups, what was left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tooltune.chat.render import Renderer
+from tooltune.data.readers import read_conversations
+from tooltune.errors import DataError
+from tooltune.messages import Conversation
+from tooltune.packing.tree import TokenSequence
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """One entry a kept conversation, in the file's order."""
+
+    conversations: list[Conversation]
+    sequences: list[list[TokenSequence]]
+    """Several where the chat template rewrites history between assistant turns."""
+    groups: list[int]
+    """Equal for conversations that show the same system text and catalog: they share a prefix."""
+    left_out: dict[str, int]
+    """Rows not trained on, by reason."""
+
+    @property
+    def supervised_tokens(self) -> int:
+        return sum(s.supervised_tokens for sequences in self.sequences for s in sequences)
+
+
+def read_examples(path: Path, renderer: Renderer, *, max_sequence_tokens: int) -> Examples:
+    """Raises DataError where nothing is left to train on; too long rows are left out whole."""
+    reading = read_conversations(path)
+    kept: list[Conversation] = []
+    sequences: list[list[TokenSequence]] = []
+    left_out = {"unreadable": len(reading.skipped), "too long": 0, "nothing supervised": 0}
+    for conversation in reading.conversations:
+        rendered = render_sequences(renderer, conversation)
+        if any(len(sequence.tokens) > max_sequence_tokens for sequence in rendered):
+            left_out["too long"] += 1
+        elif not any(sequence.supervised_tokens for sequence in rendered):
+            left_out["nothing supervised"] += 1
+        else:
+            kept.append(conversation)
+            sequences.append(rendered)
+    if not kept:
+        rows = len(reading.conversations) + len(reading.skipped)
+        counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
+        raise DataError(
+            f"{path}: nothing to train on (got {rows} rows: {counts or 'the file is empty'}; "
+            f"expected conversations with an assistant turn, within {max_sequence_tokens} tokens). "
+            "Run `tooltune validate` on the file."
+        )
+    return Examples(kept, sequences, catalog_groups(kept), left_out)
+
+
+def render_sequences(renderer: Renderer, conversation: Conversation) -> list[TokenSequence]:
+    """As arrays, for packing."""
+    return [
+        TokenSequence(
+            np.asarray(sequence.tokens, dtype=np.int32),
+            np.asarray(sequence.loss_mask, dtype=np.uint8),
+        )
+        for sequence in renderer.sequences(conversation)
+    ]
+
+
+def catalog_groups(conversations: Sequence[Conversation]) -> list[int]:
+    """One number for each distinct catalog with its system text: what examples can share."""
+    numbers: dict[tuple[object, ...], int] = {}
+    groups = []
+    for conversation in conversations:
+        first = conversation.messages[0] if conversation.messages else None
+        system = first.content if first is not None and first.role == "system" else ""
+        key = (system, *((tool.name, str(tool.input_schema)) for tool in conversation.tools))
+        groups.append(numbers.setdefault(key, len(numbers)))
+    return groups
