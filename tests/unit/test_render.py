@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from tooltune.chat.render import TEMPLATE_PATH, Renderer, order_like
+from tooltune.chat.render import TEMPLATE_PATH, Renderer
+from tooltune.chat.template import order_like
 from tooltune.errors import ModelError
 from tooltune.messages import Conversation, Message, Tool, ToolCall
 

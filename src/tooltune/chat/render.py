@@ -4,6 +4,7 @@ A sequence is what inference feeds, `prompt()` of the messages before, followed 
 model has to generate it, its stop token included. Nothing is ever cut.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from tokenizers import Tokenizer
 from tooltune.chat.defuse import Defuser, replace_unencodable
 from tooltune.chat.folder import TokenizerFiles, read_files, special_tokens, write_files
 from tooltune.chat.parse import Parsed, parse
-from tooltune.chat.template import compile_template
+from tooltune.chat.template import compile_template, messages_to_template
 from tooltune.errors import ModelError
 from tooltune.messages import Conversation, Message, Tool, ToolCall
 
@@ -118,12 +119,7 @@ class Renderer:
                 continue
             text = self._text(conversation.messages[:index], conversation.tools, is_prompt=True)
             prompt = self._encode(text)
-            tokens = self._encode(text + self._turn(message, conversation.tools))
-            if not _starts_with(tokens, prompt):
-                raise ModelError(
-                    f"{self.where}: the tokenizer joins prompt and answer into one token "
-                    f"(conversation {conversation.id}). Choose a byte-level tokenizer."
-                )
+            tokens = self._continue(text, prompt, self._turn(message, conversation.tools))
             mask = [0] * len(prompt)
             if sequences and _starts_with(prompt, sequences[-1].tokens):
                 earlier = sequences.pop().loss_mask
@@ -195,7 +191,7 @@ class Renderer:
         schemas = {tool.name: tool.input_schema for tool in tools or schemas_of}
         try:
             text = self._compiled.render(
-                messages=self._to_template(messages, schemas),
+                messages=messages_to_template(messages, schemas, self._defuser),
                 tools=self._tools_to_template(tools) or None,
                 documents=None,
                 add_generation_prompt=is_prompt,
@@ -209,42 +205,7 @@ class Renderer:
             ) from None
         return replace_unencodable(text)
 
-    def _to_template(
-        self, messages: Sequence[Message], schemas: dict[str, dict[str, Any]]
-    ) -> list[dict[str, Any]]:
-        values: list[dict[str, Any]] = []
-        names: dict[str, str] = {}
-        defuser = self._defuser
-        for message in messages:
-            if message.role == "system":
-                values.append({"role": "system", "content": message.content})
-                continue
-            content = defuser.defuse(message.content)
-            value: dict[str, Any] = {"role": message.role, "content": content}
-            if message.role == "assistant":
-                # Generation starts behind the turn's head; space there could merge with it.
-                value["content"] = content.strip()
-            if message.tool_calls:
-                value["tool_calls"] = [
-                    self._call_to_template(call, schemas) for call in message.tool_calls
-                ]
-                names |= {call.id: call.name for call in message.tool_calls}
-            if message.tool_call_id is not None:
-                value["tool_call_id"] = defuser.defuse(message.tool_call_id)
-                value["name"] = defuser.defuse(names.get(message.tool_call_id, ""))
-            values.append(value)
-        return values
-
-    def _call_to_template(
-        self, call: ToolCall, schemas: dict[str, dict[str, Any]]
-    ) -> dict[str, Any]:
-        arguments = order_like(schemas.get(call.name, {}), call.arguments)
-        function = {"name": call.name, "arguments": arguments}
-        value = {"id": call.id, "type": "function", "function": function}
-        safe: dict[str, Any] = self._defuser.defuse_json(value)
-        return safe
-
-    def _tools_to_template(self, tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    def _tools_to_template(self, tools: Sequence[Tool]) -> list[Any]:
         """Conversations with the same catalog hold the same Tool objects: work is done once."""
         key = tuple(map(id, tools))
         if key in self._tools_cache:
@@ -262,8 +223,20 @@ class Renderer:
     def _encode(self, text: str) -> list[int]:
         if self._cut is None:
             return list(self._encode_whole(text))
-        pieces = self._cut.split(text)
-        return [token for piece in pieces if piece for token in self._encode_piece(piece)]
+        pieces = _split_behind(self._cut, text)
+        return [token for piece in pieces for token in self._encode_piece(piece)]
+
+    def _continue(self, text: str, prompt: list[int], turn: str) -> list[int]:
+        """The prompt's tokens and those of the turn that follows its text."""
+        if self._cut is not None:
+            return prompt + self._encode(turn)
+        tokens = self._encode(text + turn)
+        if not _starts_with(tokens, prompt):
+            raise ModelError(
+                f"{self.where}: the tokenizer joins the prompt's end and {turn[:20]!r} into one "
+                "token. Choose a model with a byte-level tokenizer."
+            )
+        return tokens
 
     def _measure_turn(self, added: dict[str, int]) -> tuple[str, str]:
         """What stands before the assistant's first word, after `?`, and its stop token."""
@@ -284,34 +257,23 @@ class Renderer:
         such as those that begin every text with a space."""
         prompt = self._text([_QUESTION], (), is_prompt=True)
         header = prompt.removeprefix(self._text([_QUESTION], (), is_prompt=False))
-        cut = re.compile(f"(?<={re.escape(self._stop)})|(?<={re.escape(header)})")
+        cut = re.compile("|".join(re.escape(text) for text in (self._stop, header) if text))
         probes = (f"{prompt}Yes.{self._stop}\nNo", f"a {self._stop} b{self._stop}a{self._stop}")
         for probe in probes:
-            pieces = [token for p in cut.split(probe) if p for token in self._encode_whole(p)]
-            if pieces != list(self._encode_whole(probe)):
+            pieces = _split_behind(cut, probe)
+            encoded = [token for piece in pieces for token in self._encode_whole(piece)]
+            if encoded != list(self._encode_whole(probe)):
                 return None
         return cut
 
 
+def _split_behind(cut: re.Pattern[str], text: str) -> list[str]:
+    ends = [0, *(match.end() for match in cut.finditer(text)), len(text)]
+    return [text[start:end] for start, end in itertools.pairwise(ends) if start < end]
+
+
 def _starts_with(tokens: list[int], prefix: list[int]) -> bool:
     return tokens[: len(prefix)] == prefix
-
-
-def order_like(schema: dict[str, Any], value: Any) -> Any:
-    """`value` with object keys in the order of the schema's properties, others behind them."""
-    if isinstance(value, list):
-        items = schema.get("items")
-        return [order_like(items, item) for item in value] if isinstance(items, dict) else value
-    properties = schema.get("properties")
-    if not isinstance(value, dict) or not isinstance(properties, dict):
-        return value
-    keys = [key for key in properties if key in value]
-    keys += [key for key in value if key not in properties]
-    return {key: order_like(_as_schema(properties.get(key)), value[key]) for key in keys}
-
-
-def _as_schema(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _stop_token_ids(

@@ -1,10 +1,11 @@
-"""Chat templates compiled as transformers compiles them, so that both write the same text.
+"""Chat templates compiled as transformers compiles them, and the plain values they are given.
 
 Templates come with model folders and are untrusted: they run in Jinja's immutable sandbox and see
-plain strings, numbers, lists and dicts only.
+strings, numbers, lists and dicts only.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -13,7 +14,9 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from tooltune.chat.defuse import Defuser
 from tooltune.errors import ModelError
+from tooltune.messages import Message, ToolCall
 
 
 def compile_template(source: str, *, where: str) -> Template:
@@ -26,6 +29,51 @@ def compile_template(source: str, *, where: str) -> Template:
             f"{where}: the chat template does not compile (line {line}: {error}). "
             "Repair chat_template.jinja."
         ) from None
+
+
+def messages_to_template(
+    messages: Sequence[Message], schemas: Mapping[str, Any], defuser: Defuser
+) -> list[dict[str, Any]]:
+    """Messages in OpenAI's form, arguments as objects in the order of `schemas[tool name]`."""
+    values: list[dict[str, Any]] = []
+    names: dict[str, str] = {}
+    for message in messages:
+        if message.role == "system":
+            values.append({"role": "system", "content": message.content})
+            continue
+        content = defuser.defuse(message.content)
+        value: dict[str, Any] = {"role": message.role, "content": content}
+        if message.role == "assistant":
+            # Generation starts behind the turn's head; space there could merge with it.
+            value["content"] = content.strip()
+        if message.tool_calls:
+            calls = [_call_to_template(call, schemas) for call in message.tool_calls]
+            value["tool_calls"] = defuser.defuse_json(calls)
+            names |= {call.id: call.name for call in message.tool_calls}
+        if message.tool_call_id is not None:
+            value["tool_call_id"] = defuser.defuse(message.tool_call_id)
+            value["name"] = defuser.defuse(names.get(message.tool_call_id, ""))
+        values.append(value)
+    return values
+
+
+def order_like(schema: Any, value: Any) -> Any:
+    """`value` with object keys in the order of the schema's properties, others behind them."""
+    known = schema if isinstance(schema, dict) else {}
+    if isinstance(value, list):
+        return [order_like(known.get("items"), item) for item in value]
+    properties = known.get("properties")
+    if not isinstance(value, dict) or not isinstance(properties, dict):
+        return value
+    keys = [key for key in properties if key in value]
+    keys += [key for key in value if key not in properties]
+    return {key: order_like(properties.get(key), value[key]) for key in keys}
+
+
+def _call_to_template(call: ToolCall, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = order_like(schemas.get(call.name), call.arguments)
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 class _GenerationTag(Extension):

@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tooltune.chat.render import Renderer
 from tooltune.data.readers import read_conversations
 from tooltune.data.schema import canonical, check_arguments, check_schema
 from tooltune.errors import DataError, ModelError
 from tooltune.messages import ABILITIES, Conversation, ToolCall
+
+if TYPE_CHECKING:
+    from tooltune.chat.render import Renderer
 
 HISTOGRAM_STEP_TOKENS = 256
 
@@ -46,7 +48,7 @@ _Found = Iterator[tuple[str, str, str]]
 
 
 def validate_file(
-    path: Path, *, renderer: Renderer | None = None, max_sequence_tokens: int | None = None
+    path: Path, *, renderer: "Renderer | None" = None, max_sequence_tokens: int | None = None
 ) -> Validation:
     """Read and check a dataset; rows that cannot be read are issues too. Raises DataError where a
     line is not JSON or nothing can be read."""
@@ -73,7 +75,7 @@ def validate_file(
 def validate(
     conversations: Sequence[Conversation],
     *,
-    renderer: Renderer | None = None,
+    renderer: "Renderer | None" = None,
     max_sequence_tokens: int | None = None,
     places: Sequence[str] | None = None,
 ) -> Validation:
@@ -245,7 +247,7 @@ def _find_duplicate(
 
 
 def _measure(
-    conversation: Conversation, renderer: Renderer, max_sequence_tokens: int | None
+    conversation: Conversation, renderer: "Renderer", max_sequence_tokens: int | None
 ) -> tuple[list[int], int, list[tuple[str, str, str]]]:
     """Lengths of the sequences, supervised tokens among them, and the faults `too-long` and
     `not-renderable`."""
