@@ -201,7 +201,7 @@ class _Names:
         )
         plan.head = self.rng.choice(["main", "main", "master", "trunk"])
         plan.branches = [self.unique(pools.BRANCHES) for _ in range(self.rng.randint(1, 2))]
-        plan.tag = self.unique(pools.TAGS)
+        plan.tag = self.pick(pools.TAGS)
         plan.files[f"{plan.name}/{plan.folders[2]}/{self.file_name()}"] = self.text()
         for _ in range(self.rng.randint(3, 4)):
             extensions = self.rng.choice(
@@ -246,9 +246,7 @@ class _Names:
             ]
         )
 
-    def lead(
-        self, kind: str, plan: ProjectPlan, projects: list[ProjectPlan]
-    ) -> tuple[str, str]:
+    def lead(self, kind: str, plan: ProjectPlan, projects: list[ProjectPlan]) -> tuple[str, str]:
         """A value and the line of a file that gives it away."""
         person, noun = self.pick(pools.PEOPLE), self.pick(pools.NOUNS)
         if kind == "zone":

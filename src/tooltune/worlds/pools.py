@@ -63,7 +63,11 @@ STEMS = _words(
     retro faq guide2 costs rooms visits seeds tasks_old shifts travel menu gear music books_2024
     hosts limits labels colors sizes routes weights scores steps phase1 intro backlog run_all
     """,
-    "glossary harvest intake jar_list keys2 lookup memo-9 nightly",
+    """
+    glossary harvest intake jar_list keys2 lookup memo-9 nightly airports bakery canteen doors
+    engines ferries gloves hotels islands jackets kites lamps maps_b nodes ovens pets quotes
+    rivers_1 signs tents
+    """,
     """
     packing quota rehearsal sponsors timeline umbrella-plan vendors warranty yearbook zones_b
     alerts bookings crew deadline errata flights grants helpers itinerary journal kitchen lessons
@@ -84,7 +88,8 @@ BRANCHES = _words(
     feature/tags v2-prep i18n lint-rules import-csv retry-logic team/alpha audit-log beta3
     quick-fix mobile-nav api/v3 sandbox docs/api tmp-merge perf/queries
     """,
-    "feature/pdf fix-header rework_auth qa-7 canary",
+    "feature/pdf fix-header rework_auth qa-7 canary draft-index hotfix/menu big-cleanup "
+    "wip/icons release-3.3 cart-v5 ui/tabs fuzz_tests old-layout",
     """
     feature/wishlist bugfix-873 polish-footer release-2.9 wip/notify map-tiles hotfix/refund
     experiment_b sso-login gallery api/filters fix/rounding docs-tutorial edge-cache team/omega
@@ -94,7 +99,7 @@ BRANCHES = _words(
 
 TAGS = _words(
     "v0.1 v0.2 v1.0 v1.1.3 v2.0-rc1 release-7 2024.05 alpha-2",
-    "v0.4 build-31",
+    "v0.4 build-31 v5.1",
     "v0.9 v3.2 v1.8.6 release-11 2025.10 gamma-1",
 )
 
@@ -107,7 +112,7 @@ NOUNS = _words(
     quiver ribbon socket tractor uniform vaccine whistle server_id max_retries userName TODO
     getTotal page_size latency signal copper paprika
     """,
-    "acrobat biscuit cellar dynamo emerald fountain timeout_ms FIXME",
+    "acrobat biscuit cellar dynamo emerald fountain timeout_ms FIXME gazebo hinge inkwell jacuzzi",
     """
     balcony cactus domino envelope feather gravel hammock icicle jukebox kayak lobster meteor
     nutmeg ocarina parsley quilt rudder satchel trumpet velvet waffle yardstick zucchini

@@ -60,6 +60,11 @@ class Sandbox:
         """The catalog, in the config's order."""
         return self._running().tools
 
+    @property
+    def server_of(self) -> dict[str, str]:
+        """Tool name to the name of its server."""
+        return self._running().server_of
+
     def reset(self, world: dict[str, Any]) -> Desk:
         """Bring the desk to the start of `world` (as in a conversation's meta) and describe it."""
         wanted = World.from_dict(world)

@@ -1,0 +1,1 @@
+"""Wordings, program by program: data in the grammar of `synth.grammar`."""

@@ -1,0 +1,353 @@
+"""Requests about a repository: its state, history, commits and branches."""
+
+GIT_STATUS = """
+show [me|] the [git|] status< of {repo}>
+check the status< of {repo}>
+what is the [current|] state of the working tree< in {repo}>?
+are there [any|] uncommitted changes< in {repo}>?
+is< {repo}~ the repo> clean [right now|at the moment|]?
+is there anything [left to commit|uncommitted]< in {repo}>?
+did I forget to commit something< in {repo}>?
+do I have [pending|open|local] changes< in {repo}>?
+which branch [am I on|is checked out|are we on]< in {repo}>?
+what branch is< {repo}~ my checkout> on [now|currently|]?
+run git status< in {repo}>
+git status< {repo}>
+git status< for the {repo} repo>
+status< of {repo}>?
+< {repo}~> status
+tell me whether< {repo}~ the project> has [unsaved|uncommitted] work
+see if anything changed< in {repo}> since the last commit
+list the modified files< in {repo}>
+which files are [modified|dirty|changed but not committed]< in {repo}>?
+what have I changed< in {repo}> [but not committed|without committing|so far]?
+any unstaged changes< in {repo}>?
+anything untracked< in {repo}>?
+Are all changes< in {repo}> committed?
+Did everything< in {repo}> get committed?
+I think I left something uncommitted< in {repo}>, [please look|check for me]
+I wonder whether< {repo}~ my working copy> is clean
+I'm not sure if I saved all my work< in {repo}> to git
+find out if< {repo}~ the working tree> is dirty
+give me the git state< of {repo}>
+have a look at the working tree< of {repo}> and tell me what changed
+Before I leave: are there open edits< in {repo}>?
+How does the working copy< of {repo}> look?
+How do things stand< in the {repo} repository>?
+verify that nothing is left uncommitted< in {repo}>
+can I switch branches< in {repo}> or is there unsaved work?
+does< {repo}~ the repo> have changes that are not committed?
+report the status< of the repository {repo}>
+report what git says about the state< of {repo}>
+Where does< {repo}~ my repo> stand, anything modified?
+I need the status< of the {repo} repository>
+let me know if the tree< in {repo}> is dirty
+Repository<: {repo}>. Is it clean?
+<In {repo}, w~W>hat has been edited since the last commit?
+<For {repo}: a~A>ny local modifications?
+have any files been touched< in {repo}> since I committed?
+look for uncommitted work< in {repo}>
+is my checkout< of {repo}> up to date with its last commit?
+what does git status say< in {repo}>?
+make sure< {repo}~ the repo> has no leftovers to commit
+""".strip()
+
+GIT_LOG = """
+show [me|] the [commit|git|] history< of {repo}>
+show [me|] the log< of {repo}>
+show the commits< in {repo}>
+list [all|the] commits< of {repo}>
+git log< {repo}>
+git log< for {repo}>
+run git log< in {repo}>
+what has been committed< to {repo}> [so far|lately|recently|]?
+what happened< in {repo}> [lately|recently]?
+what are the recent commits< in {repo}>?
+who committed< to {repo}> [lately|recently]?
+Which commits does< {repo}~ the repo> have?
+give me the commit log< of {repo}>
+give me an overview of the commits< in {repo}>
+print the commit history< of the {repo} repository>
+history< of {repo}> [please|]
+<{repo}~repo> history
+<{repo}~the> commit log
+I'd like to see the history< of {repo}>
+I want to read the commit messages< of {repo}>
+let me see what was committed< to {repo}>
+How did< {repo}~ the project> get here? Show the commits
+tell me about the past commits< in {repo}>
+[walk|take] me through the history< of {repo}>
+When was< {repo}~ the repository> last committed to?
+what work went into< {repo}~ the repo> recently?
+what is in the git log< of {repo}>?
+display the log< for the repository {repo}>
+look up the commits< in {repo}>
+fetch the commit messages< from {repo}>
+catch me up on the commits< in {repo}>
+I was away; what got committed< in {repo}>?
+<For {repo}, l~L>ist what has been committed
+<In {repo}: c~C>ommit history
+Could I see the log< of {repo}>?
+summarise the commits< in {repo}>
+who worked on< {repo}~ the code> and what did they commit?
+which changes were committed< in {repo}> over time?
+pull up the history< of {repo}>
+get the log< of {repo}>
+Commits< in {repo}>?
+I need to know which commits exist< in {repo}>
+""".strip()
+
+GIT_LOG_N = """
+show [me|] the last {n} commits< in {repo}>
+show the {n} [latest|most recent|newest] commits< of {repo}>
+list the last {n} commits< of {repo}>
+list {n} commits< from {repo}>
+git log -n {n}< in {repo}>
+git log -{n}< {repo}>
+git log< of {repo}>, only {n} entries
+the {n} latest commits< in {repo}> please
+last {n} commits< in {repo}>
+last {n} commits<, {repo}>
+what are the last {n} commits< in {repo}>?
+what were the {n} [latest|newest] commits< to {repo}>?
+give me the {n} most recent commits< from {repo}>
+give me the history< of {repo}>, [at most|no more than|limited to] {n} commits
+print {n} entries of the log< of {repo}>
+I'd like to see the last {n} changes committed< to {repo}>
+I only need the newest {n} commits< of {repo}>
+I want the top {n} commits of the history< in {repo}>
+Which {n} commits were made last< in {repo}>?
+Can I see {n} commits of the log< of {repo}>?
+let me see the previous {n} commits< in {repo}>
+pull the {n} most recent log entries< from {repo}>
+show the commit history< of {repo}> but stop after {n}
+show the log< of {repo}> with max count {n}
+limit the log< of {repo}> to {n} commits
+<In {repo}, w~W>hat do the last {n} commits say?
+<{repo}: t~T>he last {n} commits
+<For {repo}, t~T>ell me about the {n} newest commits
+what changed< in {repo}> over the last {n} commits?
+fetch {n} commits< from the history of {repo}>
+read me the last {n} commit messages< of {repo}>
+who made the last {n} commits< in {repo}>?
+display the most recent {n} commits< for {repo}>
+the commit log< of {repo}>, {n} entries [only|]
+Just {n} commits of history< from {repo}> are enough
+{n} latest commits< of {repo}>?
+{n} commits back< in {repo}>: list them
+tell me what the last {n} commits< in {repo}> were
+go back {n} commits< in {repo}> and list them
+how do the {n} most recent commits< of {repo}> read?
+""".strip()
+
+GIT_SHOW = """
+show [me|] commit {rev}< in {repo}>
+show {rev}< from {repo}>
+show me what {rev} changed< in {repo}>
+git show {rev}< in {repo}>
+run git show {rev}< for the {repo} repository>
+what did <{rev} change in {repo}~{rev} change>?
+what changed in {rev}< of {repo}>?
+what is in [commit|revision|] {rev}< of {repo}>?
+what does [commit|] {rev} do< in {repo}>?
+what was done in {rev}< ({repo})>?
+who [made|wrote|authored] {rev}< in {repo}>?
+open commit {rev}< of {repo}>
+display [revision|commit] {rev}< from {repo}>
+display the diff of {rev}< in {repo}>
+give me the details of {rev}< in {repo}>
+give me the [diff|patch] of [commit|] {rev}< from {repo}>
+I'd like to see {rev}< ({repo})>
+I'd like to look at commit {rev}< in {repo}>
+I need to review {rev}< in {repo}>
+I want to know what {rev} did< to {repo}>
+let me see the changes of {rev}< in {repo}>
+tell me about [commit|revision] {rev}< of {repo}>
+explain what {rev} changed< in the {repo} repo>
+look up {rev}< in {repo}>
+look at revision {rev}< in the repository {repo}>
+inspect {rev}< in {repo}>
+pull up the patch {rev}< from {repo}>
+print [commit|the revision] {rev}< of {repo}>
+Which files did {rev} touch< in {repo}>?
+Which lines changed in {rev}< of {repo}>?
+When was {rev} made< in {repo}>?
+<In {repo}, w~W>hat does {rev} contain?
+<In {repo}: s~S>how {rev}
+<{repo}, c~C>ommit {rev}: what is it about?
+{rev}< in {repo}>, what is that commit?
+{rev}< of {repo}> please
+details of {rev}< in {repo}>?
+commit {rev}< of {repo}> - what's the message?
+Can I have a look at {rev}< of {repo}>?
+someone mentioned {rev}< in {repo}>, show it [to me|]
+something broke with {rev}< in {repo}>; show me that commit
+check what {rev} introduced< in {repo}>
+read me the message and diff of {rev}< from {repo}>
+""".strip()
+
+GIT_SHOW_REV_MISSING = """
+show me< commit {rev}~ that commit> in {repo}
+show< {rev}~ one of the commits> from {repo}
+what did< {rev}~ that commit> change in {repo}?
+give me the details of< {rev}~ a commit> in {repo}
+open< commit {rev}~ a certain commit> of {repo}
+display the diff of< {rev}~ the commit> in {repo}
+git show< {rev}> in {repo}
+I'd like to look at< commit {rev}~ an older commit> in {repo}
+who wrote< {rev}~ the commit I mean> in {repo}?
+In {repo}, what does< {rev}~ the commit> contain?
+look up< {rev}~ this one commit> in {repo}
+inspect< {rev}~ a particular revision> in {repo}
+print< the revision {rev}~ the revision> of {repo}
+which files did< {rev}~ the commit> touch in {repo}?
+tell me about< commit {rev}~ the commit we discussed> of {repo}
+""".strip()
+
+GIT_CREATE_BRANCH = """
+create [a|the|] branch {branch}< in {repo}>
+create a [new|] branch [called|named] {branch}< in {repo}>
+make a [new|] branch {branch}< in {repo}>
+make {branch} as a new branch< in {repo}>
+add a branch [called|named|] {branch}< to {repo}>
+start a [new|] branch {branch}< in {repo}>
+open a [new|] branch named {branch}< in {repo}>
+set up [a branch|branch] {branch}< in the {repo} repo>
+git branch {branch}< in {repo}>
+new branch {branch}< in {repo}>
+new branch<, repo {repo}>, name {branch}
+branch {branch}< for {repo}>, create it
+I need a [new|] branch {branch}< in {repo}>
+I need {branch} to exist as a branch< in {repo}>
+I want to work on {branch}< in {repo}>, create that branch
+I'd like a fresh branch< in {repo}> with the name {branch}
+<In {repo}, c~C>reate the branch {branch}
+<{repo} needs~We need> a branch [called|named] {branch}
+<{repo} should get~There should be> a new branch, {branch}
+<In {repo}: n~N>ew branch {branch}
+There is no branch {branch}< in {repo}> yet, [add one|make it]
+branch off< in {repo}>, call it {branch}
+branch off the current branch< in {repo}> as {branch}
+Could we have a branch {branch}< in {repo}>?
+Can I get a branch called {branch}< in {repo}>?
+give me a new branch {branch}< in {repo}>
+prepare a branch< in {repo}>, name: {branch}
+fork the current branch< of {repo}> into {branch}
+spin up a branch {branch}< in {repo}>
+begin a branch named {branch}< inside {repo}>
+a new branch< for {repo}> please: {branch}
+let's have a branch< in {repo}> and name it {branch}
+put a new branch [called|named] {branch} into< {repo}~ the repository>
+{branch} should be a new branch< in {repo}>
+add {branch} to the branches< of {repo}>
+We start something new< in {repo}>: create branch {branch}
+the team wants a branch {branch}< in {repo}>, set it up
+cut a branch {branch}< in {repo}>
+""".strip()
+
+GIT_CREATE_BRANCH_NAME_MISSING = """
+create a [new|] branch< {branch}> in {repo}
+make a new branch< called {branch}> in {repo}
+I need a new branch< {branch}> in {repo}
+add a branch< named {branch}> to {repo}
+start a branch< {branch}> in {repo}
+set up a new branch< {branch}> in the {repo} repo
+In {repo}, create a branch< {branch}>
+open a [new|] branch< named {branch}> in {repo}
+I'd like a fresh branch in {repo}< with the name {branch}>
+Can I get a branch< called {branch}> in {repo}?
+new branch< {branch}> in {repo}
+{repo} should get a new branch<, {branch}>
+branch off in {repo}<, call it {branch}>
+give me a new branch< {branch}> in {repo}
+prepare a branch in {repo}<, name: {branch}>
+""".strip()
+
+GIT_CREATE_BRANCH_FROM = """
+create [a|] branch {branch} from {base}< in {repo}>
+create a branch {branch}< in {repo}> [based on|starting at|off] {base}
+make a new branch {branch}< in {repo}>, starting from {base}
+from {base}, create {branch}< in {repo}>
+branch {branch} off {base}< in {repo}>
+branch off {base}< in {repo}> and call it {branch}
+start {branch} from {base}< in {repo}>
+new branch {branch}< in {repo}>, base {base}
+new branch {branch} from {base}<, repo {repo}>
+git branch {branch} {base}< in {repo}>
+I need a branch {branch}< in {repo}> that starts at {base}
+I'd like {branch}< in {repo}> to be created from {base}
+<In {repo}, t~T>ake {base} and branch {branch} from it
+<{repo}: b~B>ranch {branch}, from {base}
+use {base} as the base for a new branch {branch}< in {repo}>
+with {base} as base, add the branch {branch}< to {repo}>
+set up {branch}< in {repo}> on top of {base}
+fork {base} into {branch}< in {repo}>
+copy branch {base}< in {repo}> to a new one called {branch}
+add a branch named {branch}< to {repo}>, base branch {base}
+{branch} should start where {base} is< in {repo}>, create it
+make {base} the starting point of a new branch {branch}< in {repo}>
+Could we get a branch {branch}< in {repo}> built on {base}?
+open {branch}< in {repo}>, not from the current branch but from {base}
+base a new branch on {base}< in {repo}>, name it {branch}
+""".strip()
+
+GIT_CHECKOUT = """
+switch to [branch|the branch|] {branch}< in {repo}>
+switch< {repo}~ the repo> to [branch|] {branch}
+switch over to {branch}< in {repo}>
+check out [branch|the branch|] {branch}< in {repo}>
+checkout {branch}< in {repo}>
+git checkout {branch}< in {repo}>
+git switch {branch}< in {repo}>
+change to [the branch|branch] {branch}< in {repo}>
+change the branch< of {repo}> to {branch}
+change branches< in {repo}>: {branch}
+move< {repo}~ my checkout> to the branch {branch}
+move to branch {branch}< in {repo}>
+go to [branch|the] {branch}< in {repo}>
+go over to branch {branch}< of {repo}>
+jump to branch {branch}< in {repo}>
+put< {repo}~ the repo> on branch {branch}
+put me on branch {branch}< in {repo}>
+get me onto {branch}< in {repo}>
+set< {repo}~ the repository> to branch {branch}
+bring< {repo}~ the working tree> to the state of branch {branch}
+use branch {branch}< in {repo}> from now on
+I want to be on [branch|] {branch}< in {repo}>
+I'd like to work on the existing branch {branch}< in {repo}>
+I need to continue on {branch}< in {repo}>, switch to it
+<In {repo}, s~S>witch the branch to {branch}
+<In {repo}: c~C>heckout of {branch}
+<{repo}~My repo> should be on {branch}
+<{repo}~The project> is on the wrong branch, it should be {branch}
+Could we continue on branch {branch}< of {repo}>?
+Can we look at branch {branch}< of {repo}>? Check it out
+activate the branch {branch}< in {repo}>
+make {branch} the current branch< in {repo}>
+make {branch} the active branch< of {repo}>
+load the branch {branch}< of {repo}> into the working tree
+open the existing branch {branch}< in {repo}>
+leave the current branch< of {repo}> and take {branch}
+take< {repo}~ the repo> to {branch}
+{branch} is the branch I need< in {repo}>, check it out
+time for {branch}< in {repo}>, change branches
+we continue with {branch}< in {repo}>, switch there
+""".strip()
+
+GIT_CHECKOUT_BRANCH_MISSING = """
+switch to< branch {branch}~ another branch> in {repo}
+switch {repo} to< {branch}~ a different branch>
+check out< {branch}~ the other branch I use> in {repo}
+checkout< {branch}~ a branch> in {repo}
+git checkout< {branch}> in {repo}
+change the branch of {repo}< to {branch}>
+change branches in {repo}<: {branch}>
+move {repo} to< the branch {branch}~ the right branch>
+In {repo}, switch the branch< to {branch}>
+put {repo} on< branch {branch}~ the proper branch>
+I want to be on< {branch}~ a different branch> in {repo}
+{repo} should be on< {branch}~ another branch>
+get me onto< {branch}~ my other branch> in {repo}
+go to< branch {branch}~ the branch> in {repo}
+we continue with< {branch}~ a different branch> in {repo}, switch there
+""".strip()

@@ -1,0 +1,145 @@
+"""Requests about the time of day."""
+
+GET_CURRENT_TIME = """
+what time is it< in {zone}> [now|right now|]?
+what's the time< in {zone}>?
+what is the current time< in {zone}>?
+what is the [local|present] time< in {zone}> [at the moment|]?
+how late is it< in {zone}>?
+tell me the [current|] time< in {zone}>
+tell me how late it is< in {zone}>
+give me the [current|local] time< for {zone}>
+show the [current|] time< in {zone}>
+show me the clock< for {zone}>
+get the [current|] time< for {zone}>
+get current time< {zone}>
+check the clock< in {zone}>
+check what time it is< in {zone}>
+time< in {zone}>?
+time now< in {zone}>
+current time< {zone}>
+<{zone}~> time now [please|]
+<{zone} t~T>ime?
+now< in {zone}>?
+I need the current time< in {zone}>
+I need to know how late it is< in {zone}>
+I'd like to know the time< in {zone}>
+I wonder what the clock says< in {zone}>
+What does the clock say< in {zone}>?
+What time do they have< in {zone}>?
+What hour is it< in {zone}>?
+Is it already evening< in {zone}>?
+Is it still morning< in {zone}>?
+Is it late< in {zone}> [right now|]?
+Can I still call someone< in {zone}> or is it night there?
+What day is it< in {zone}> right now?
+What is today's date< in {zone}>?
+which day of the week is it< in {zone}>?
+look up the time< in {zone}>
+read the clock< for {zone}>
+Do you have the time< for {zone}>?
+Do you know what time it is< in {zone}>?
+Timezone<: {zone}>. What time is it?
+<For {zone}, w~W>hat is the time?
+<In {zone}, h~H>ow late is it at this moment?
+My friend lives somewhere else<, zone {zone}>; what time is it for her?
+are people< in {zone}> awake at this hour? tell me the time there
+find out the present hour< in {zone}>
+let me know the time< in {zone}>
+The time< in {zone}>, please
+what would a clock< in {zone}> show now?
+""".strip()
+
+CONVERT_TIME = """
+convert {time} from {source} to {target}
+convert {time} {source} to {target}
+convert {time} {source} time into {target} time
+what is {time} {source} in {target}?
+what is {time} in {source} in {target} time?
+what time is {time} {source} in {target}?
+what time is it in {target} when it is {time} in {source}?
+when it's {time} in {source}, what time is it in {target}?
+if it is {time} in {source}, how late is it in {target}?
+at {time} in {source}, what does the clock say in {target}?
+how late is {time} {source} in {target}?
+tell me what {time} in {source} is in {target}
+tell me the {target} time for {time} in {source}
+give me {time} {source} as {target} time
+give me the time in {target} for {time} {source}
+translate {time} from {source} to {target} time
+translate {time} {source} into {target}
+change {time} in {source} to the time in {target}
+calculate the time in {target} for {time} {source}
+work out {time} {source} for someone in {target}
+express {time} in {source} in {target} time
+{time} {source} to {target}
+{time} {source} -> {target}
+{time} {source} = ? {target}
+{time} {source} in {target}?
+{time} in {source}, in {target} that is?
+it is {time} in {source}. And in {target}?
+from {source} to {target}: {time}
+The meeting is at {time} {source}. When is that in {target}?
+The call starts at {time} in {source}; when is it for {target}?
+My train leaves at {time} {source} time; which time is that in {target}?
+My flight lands at {time} in {source}. What time will it be in {target}?
+We meet at {time} ({source}). I'm in {target}, when should I be there?
+I live in {target}. When is {time} in {source} for me?
+I have a call at {time} {source}, what is that in {target}?
+someone said {time} in {source}, I need it in {target}
+the show begins at {time} in {source}, at what time in {target}?
+Can you turn {time} {source} into {target} time?
+which time in {target} matches {time} in {source}?
+which time in {target} is {time} {source}?
+Does {time} in {source} fall at night in {target}? Convert it
+in {target}, what time corresponds to {time} in {source}?
+for {target}, what is {time} {source}?
+source {source}, target {target}, time {time}: convert
+how many o'clock is {time} {source} over in {target}?
+shift {time} from {source} to {target}
+I know it's {time} in {source}; what does that make it in {target}?
+a colleague in {source} is free at {time}, when is that in {target}?
+""".strip()
+
+CONVERT_TIME_TIME_MISSING = """
+convert< {time}~ a time> from {source} to {target}
+what< is {time} {source}~ is the {source} time> in {target}?
+The meeting is< at {time}~ in the morning>, {source} time. When is that in {target}?
+translate< {time}~ the time of my call> from {source} to {target} time
+I have a call< at {time}~ later>, {source} time, what is that in {target}?
+my flight lands< at {time}> in {source}. What time will it be in {target}?
+from {source} to {target}: convert< {time}~ the time>
+change< {time}~ my appointment> from {source} to the time in {target}
+turn< {time}~ a time> in {source} into {target} time
+the show begins< at {time}> in {source}, at what time in {target}?
+shift< {time}~ the meeting time> from {source} to {target}
+""".strip()
+
+CONVERT_TIME_TARGET_MISSING = """
+convert {time} from {source}< to {target}>
+convert {time} {source} [time|]< into {target} time~ into my time>
+what is {time} {source}< in {target}~ over there>?
+when it's {time} in {source}, what time is it< in {target}~ elsewhere>?
+if it is {time} in {source}, how late is it< in {target}~ for the others>?
+give me {time} {source}< as {target} time~ in another time zone>
+translate {time} from {source}< to {target} time>
+The meeting is at {time} {source}. When is that< in {target}~ for my colleague>?
+I have a call at {time} {source}, what is that< in {target}~ in the other office>?
+the show begins at {time} in {source}, at what time< in {target}~ where my friend lives>?
+shift {time} from {source}< to {target}~ to the other zone>
+calculate the time< in {target}~ abroad> for {time} {source}
+""".strip()
+
+CONVERT_TIME_SOURCE_MISSING = """
+convert {time}< from {source}> to {target}
+convert {time}< {source}> to {target} [time|]
+what time is it in {target} when it is {time}< in {source}~ there>?
+when it's {time}< in {source}~ at their place>, what time is it in {target}?
+give me {time}< {source}~ abroad> as {target} time
+translate {time}< from {source}> to {target} time
+The meeting is at {time}< {source}~ for the others>. When is that in {target}?
+I live in {target}. When is {time}< in {source}~ over there> for me?
+work out {time}< {source}~ from the other office> for someone in {target}
+my train leaves at {time}< {source} time~ local time>; which time is that in {target}?
+shift {time}< from {source}> to {target}
+""".strip()

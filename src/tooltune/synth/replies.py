@@ -1,0 +1,252 @@
+"""What the assistant says: facts after calls, questions for a missing value, refusals.
+
+Answers follow from the recorded results and hold one sentence with the fact asked for.
+"""
+
+import json
+import random
+import re
+
+from tooltune.synth.phrasings.refusals import Danger
+from tooltune.synth.programs import Values
+
+QUESTIONS = {
+    "repo_path": (
+        "Which repository do you mean?",
+        "Which repository should I use?",
+        "For which repository?",
+        "In which repository?",
+        "What is the name of the repository?",
+        "Which project is it about?",
+        "Which repo, please?",
+        "Can you tell me which repository?",
+        "I need the repository: which one is it?",
+        "Sure, in which project?",
+    ),
+    "revision": (
+        "Which commit do you mean?",
+        "Which revision should I show?",
+        "What is the hash or tag of the commit?",
+        "Can you give me the commit's hash?",
+        "Which commit is it?",
+        "Sure, which commit?",
+        "I need the commit: what is its hash?",
+    ),
+    "branch_name": (
+        "What should the branch be called?",
+        "Which branch do you mean?",
+        "What is the name of the branch?",
+        "Which branch, please?",
+        "Can you tell me the name of the branch?",
+        "I need the branch: what is its name?",
+        "Sure, which branch name?",
+    ),
+    "time": (
+        "Which time should I convert?",
+        "What time do you mean?",
+        "At what time is it?",
+        "Can you tell me the time to convert?",
+        "I need the time: when is it?",
+        "Sure, what time exactly?",
+    ),
+    "path": (
+        "Which file do you mean?",
+        "What is the path of the file?",
+        "Can you tell me the path of the file?",
+        "Which file should it be?",
+        "Which file, please?",
+        "I need the file's path: where is it?",
+        "Sure, which file?",
+    ),
+    "content": (
+        "What text should I write?",
+        "What should the file say?",
+        "Which text should go into the file?",
+        "Can you tell me the text?",
+        "I need the text: what should it say?",
+        "Sure, what should I write?",
+    ),
+}
+"""Per tool parameter; each names what is missing."""
+
+_REFUSALS = (
+    "I won't do that: {why}. {offer}",
+    "I can't do that, because {why}. {offer}",
+    "Sorry, I won't do this: {why}. {offer}",
+    "I'm not going to do that, since {why}. {offer}",
+    "I refuse to do this: {why}. {offer}",
+    "I won't help with that, {why}. {offer}",
+)
+
+_ANSWERS: dict[str, tuple[str, ...]] = {
+    "clean": (
+        "{repo} is clean, on branch {branch}.",
+        "Nothing to commit in {repo}; it is on branch {branch}.",
+        "No open changes in {repo}, branch {branch}.",
+    ),
+    "changed": (
+        "{repo} has changes in {file}, on branch {branch}.",
+        "On branch {branch} of {repo}, {file} is modified.",
+        "{file} is not committed yet in {repo}, branch {branch}.",
+    ),
+    "git_log": (
+        "The latest commit in {repo} is '{message}'.",
+        "{repo} was last changed with '{message}'.",
+        "'{message}' is the newest commit of {repo}.",
+    ),
+    "git_show": (
+        "It is '{message}' by {author} and touches {file}.",
+        "'{message}', by {author}, changes {file}.",
+        "{author} changed {file}: '{message}'.",
+    ),
+    "create_branch": (
+        "Branch {branch} now exists in {repo}.",
+        "I created the branch {branch} in {repo}.",
+        "Done, {repo} has a new branch {branch}.",
+    ),
+    "checkout": (
+        "{repo} is now on branch {branch}.",
+        "Switched {repo} to {branch}.",
+        "Done, {branch} is checked out in {repo}.",
+    ),
+    "get_time": (
+        "It is {clock} in {zone}, {day}.",
+        "In {zone} it is {clock} on {day}.",
+        "The clock in {zone} says {clock}, {day}.",
+    ),
+    "convert_time": (
+        "{time} in {source} is {clock} in {target}.",
+        "That is {clock} in {target}.",
+        "In {target} it is {clock} then.",
+    ),
+    "text": (
+        "It says: {line}",
+        "The text is: {line}",
+        "{line}",
+    ),
+    "text_more": (
+        "It begins with: {line}",
+        "The first line is: {line}",
+        "It starts: {line}",
+    ),
+    "empty": ("There is nothing there.", "It is empty.", "Nothing is there."),
+    "write_file": (
+        "Saved in {path}.",
+        "Done, {path} is written.",
+        "I wrote it to {path}.",
+    ),
+    "found_none": (
+        "I found none in {place}.",
+        "There are none in {place}.",
+        "Nothing found in {place}.",
+    ),
+    "found_one": ("I found {first}.", "There is one: {first}.", "It is {first}."),
+    "found_more": (
+        "I found {count}, the first is {first}.",
+        "There are {count}, for example {first}.",
+        "{count} of them, starting with {first}.",
+    ),
+    "count_lines": (
+        "The line count of {path} is {count}.",
+        "I count {count} in {path}.",
+        "{path} has a line count of {count}.",
+    ),
+}
+
+
+def answer(program: str, values: Values, results: list[str], rng: random.Random) -> str:
+    """One sentence from the last call's result."""
+    kind, facts = _facts(program, values, results[-1])
+    return rng.choice(_ANSWERS[kind]).format(**{**values, **facts})
+
+
+def question(parameter: str, rng: random.Random) -> str:
+    return rng.choice(QUESTIONS[parameter])
+
+
+def refusal(danger: Danger, rng: random.Random) -> str:
+    return rng.choice(_REFUSALS).format(why=rng.choice(danger.why), offer=rng.choice(danger.offer))
+
+
+def _facts(program: str, values: Values, result: str) -> tuple[str, Values]:
+    """Which kind of answer fits, and what it tells beside the request's own values."""
+    last = _LAST_CALL.get(program, program)
+    if last == "git_status":
+        return _status_facts(result)
+    if last in ("git_log", "git_log_n"):
+        return "git_log", {"message": _first(r"Message: (.*)", result)}
+    if last == "git_show":
+        file = _first(r"^(?:\+\+\+ b|--- a)/(.*)", result)
+        return last, {"message": _first(r"^    (.*)", result), "file": file,
+                      "author": _first(r"Author: (\w+)", result)}  # fmt: skip
+    if last == "checkout":
+        return last, {"branch": _first(r"'(.+)'", result)}
+    if last == "get_time":
+        now = json.loads(result)
+        return last, {"clock": now["datetime"][11:16], "day": now["day_of_week"],
+                      "zone": now["timezone"]}  # fmt: skip
+    if last == "convert_time":
+        both = json.loads(result)
+        return last, {"clock": both["target"]["datetime"][11:16],
+                      "time": both["source"]["datetime"][11:16]}  # fmt: skip
+    if last == "write_file":
+        return last, {"path": values.get("copy") or values["path"]}
+    if last == "count_lines":
+        return last, {"count": result.split()[0]}
+    if last in ("find_extension", "grep", "list_folder"):
+        return _found_facts(values, result)
+    if last == "read_file":
+        return _text_facts(result)
+    return "create_branch", {}
+
+
+_LAST_CALL = {
+    "create_branch_from": "create_branch",
+    "head": "read_file",
+    "tail": "read_file",
+    "find_then_read": "read_file",
+    "grep_then_read": "read_file",
+    "list_then_read": "read_file",
+    "read_path_then_read": "read_file",
+    "log_then_show": "git_show",
+    "read_zone_then_time": "get_time",
+    "find_zone_then_time": "get_time",
+    "read_time_then_convert": "convert_time",
+    "read_branch_then_checkout": "checkout",
+    "read_word_then_grep": "grep",
+    "read_then_write": "write_file",
+    "count_then_write": "write_file",
+    "time_then_write": "write_file",
+    "find_then_copy": "write_file",
+}
+
+
+def _status_facts(result: str) -> tuple[str, Values]:
+    branch = _first(r"On branch (\S+)", result)
+    if "nothing to commit" in result:
+        return "clean", {"branch": branch}
+    return "changed", {"branch": branch, "file": _first(r"modified:\s+(\S+)", result)}
+
+
+def _found_facts(values: Values, result: str) -> tuple[str, Values]:
+    lines = result.strip().splitlines()
+    place = values.get("place") or values.get("repo") or values["folder"]
+    if result.strip() == "(no output)":
+        return "found_none", {"place": place}
+    first = ":".join(lines[0].split(":")[:2])
+    if len(lines) == 1:
+        return "found_one", {"first": first}
+    return "found_more", {"count": str(len(lines)), "first": first}
+
+
+def _text_facts(result: str) -> tuple[str, Values]:
+    lines = result.strip().splitlines()
+    if not lines:
+        return "empty", {}
+    return ("text" if len(lines) == 1 else "text_more"), {"line": lines[0]}
+
+
+def _first(pattern: str, text: str) -> str:
+    match = re.search(pattern, text, re.MULTILINE)
+    assert match is not None, f"{pattern} not in {text!r}"
+    return match[1]
