@@ -9,18 +9,12 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tooltune import __version__
-from tooltune.errors import ConfigError, DataError, TooltuneError
-
-if TYPE_CHECKING:
-    from tooltune.chat.render import Renderer
-    from tooltune.messages import Conversation
-    from tooltune.model.load import LoadedModel
-    from tooltune.rundir import RunDir
+from tooltune.errors import ConfigError, TooltuneError
 
 app = typer.Typer(
     name="tooltune",
@@ -123,7 +117,11 @@ def validate(
     from tooltune import terminal
     from tooltune.data.validate import validate_file
 
-    renderer = None if model is None else _load_renderer(model)
+    renderer = None
+    if model is not None:
+        from tooltune.wiring import load_renderer
+
+        renderer = load_renderer(model)
     limit = None if model is None else max_sequence_tokens
     found = validate_file(file, renderer=renderer, max_sequence_tokens=limit)
     if as_json:
@@ -189,7 +187,14 @@ def evaluate(
 
     summary = None if again else read_summary(folder)
     if summary is None:
-        summary = _play_cases(folder, config=config, cases=cases)
+        if config is None:
+            raise ConfigError(
+                f"{run}: not evaluated yet, and no servers to execute calls on. "
+                "Add --config MCP.JSON."
+            )
+        from tooltune.wiring import play_cases
+
+        summary = play_cases(folder, config=config, cases=cases)
     if as_json:
         terminal.print_json(summary)
     else:
@@ -222,98 +227,9 @@ def agent(
 
     Example: tooltune agent runs/mine --config mcp.json
     """
-    from tooltune import terminal
     from tooltune.rundir import open_run
 
     folder = open_run(run)
-    from tooltune.agent import chat
-    from tooltune.model.generate import Decoder
+    from tooltune.wiring import talk
 
-    loaded, renderer = _load_tuned(folder)
-    chat(
-        config,
-        renderer=renderer,
-        complete=Decoder(loaded).complete,
-        system=_system_text(folder),
-        console=terminal.console,
-    )
-
-
-def _play_cases(run: "RunDir", *, config: Path | None, cases: Path | None) -> dict[str, Any]:
-    """The tuned model and, with its adapter switched off, the base, on the same cases."""
-    if config is None:
-        raise ConfigError(
-            f"{run.path}: not evaluated yet, and no servers to execute calls on. "
-            "Add --config MCP.JSON."
-        )
-    from tooltune import terminal
-    from tooltune.evaluate.run import evaluate
-    from tooltune.model.generate import Decoder
-    from tooltune.model.lora import adapter_disabled
-    from tooltune.worlds.sandbox import Sandbox
-
-    conversations = _read_cases(run, cases)
-    loaded, renderer = _load_tuned(run)
-    tuned = Decoder(loaded)
-
-    def complete_as_base(prompts: list[list[int]], **limits: Any) -> Any:
-        with adapter_disabled(loaded.model):
-            return tuned.complete(prompts, **limits)
-
-    with Sandbox(config) as sandbox, terminal.progress() as show:
-        return evaluate(
-            run,
-            conversations=conversations,
-            renderer=renderer,
-            decoders={"base": complete_as_base, "tuned": tuned.complete},
-            sandbox=sandbox,
-            progress=show,
-        )
-
-
-def _read_cases(run: "RunDir", cases: Path | None) -> "list[Conversation]":
-    """`cases`, or the test split beside the training data."""
-    from tooltune.config import load_recipe
-    from tooltune.data.readers import read_conversations
-
-    if cases is None:
-        train_data = load_recipe(run.recipe).data.train
-        assert train_data is not None, "a run has training data"
-        cases = train_data.parent / "test.jsonl"
-    reading = read_conversations(cases)
-    for line, reason in reading.skipped:
-        raise DataError(f"{cases}:{line}: {reason}. Repair or remove the line.")
-    return reading.conversations
-
-
-def _system_text(run: "RunDir") -> str:
-    """What the model was trained to read first: the system message of its first conversation."""
-    from tooltune.config import load_recipe
-    from tooltune.data.readers import read_conversations
-
-    train_data = load_recipe(run.recipe).data.train
-    if train_data is None or not train_data.is_file():
-        return ""
-    first = read_conversations(train_data).conversations[0].messages[0]
-    return first.content if first.role == "system" else ""
-
-
-def _load_renderer(model: str) -> "Renderer":
-    from tooltune.chat.render import Renderer
-    from tooltune.config import ModelSection
-    from tooltune.model.load import resolve_folder
-
-    return Renderer.from_folder(resolve_folder(ModelSection(name=model)))
-
-
-def _load_tuned(run: "RunDir") -> "tuple[LoadedModel, Renderer]":
-    from tooltune.chat.render import Renderer
-    from tooltune.config import load_recipe
-    from tooltune.model.load import load_base
-    from tooltune.model.lora import attach_lora, load_adapter, read_adapter_config
-
-    lora = read_adapter_config(run.adapter)
-    loaded = load_base(load_recipe(run.recipe).model)
-    attach_lora(loaded.model, lora)
-    load_adapter(loaded.model, run.adapter)
-    return loaded, Renderer.from_folder(run.adapter)
+    talk(folder, config=config)
