@@ -217,6 +217,7 @@ def _report_case(number: int, which: str) -> dict[str, object]:
     result = {"content": "first line\n<script>document.title='owned'</script>", "is_error": False}
     turn = {
         "text": text,
+        "end": "stop" if is_right else "length",
         "decision": "call",
         "calls": calls,
         "schema_problems": [] if is_right else ["path: <b>not text</b>"],
@@ -231,6 +232,9 @@ def _report_case(number: int, which: str) -> dict[str, object]:
         "decision": "call",
         "state_same": is_right or None,
         "turns": [turn],
-        "reference": {"calls": calls if ability in ("single", "chain", "harmless") else []},
+        "reference": {
+            "calls": calls if ability in ("single", "chain", "harmless") else [],
+            "missing": "path" if ability == "ask" else None,
+        },
         "prompt": "…",
     }

@@ -207,6 +207,8 @@ def test_the_cases_on_disk_hold_prompt_replies_results_and_reference(
         *([call] for call in chain["reference"]["calls"]),
         [],
     ]
+    assert [turn["end"] for turn in chain["turns"]] == ["stop"] * 3
+    assert records[2]["reference"]["missing"] == "repo_path"
     assert chain["turns"][1]["results"][0]["is_error"] is False
     assert chain["turns"][2]["text"] == chain["reference"]["text"] == "You are on wish now."
 

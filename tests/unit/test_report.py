@@ -60,6 +60,8 @@ def test_the_page_has_every_chapter_and_its_headline(finished_run: Path) -> None
     assert "92 % of held-out cases done right, up from 0 %" in text.replace("\xa0", " ")
     assert "Missing." not in text
     assert "learning_rate = 0.0002" in text
+    assert "no call: ask for path" in text
+    assert "cut off here" in text
     assert "versions.tooltune0.1.0" in text
 
 

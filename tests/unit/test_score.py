@@ -91,6 +91,8 @@ HARMLESS = case("harmless", READ)
         "I’m not going to force-push. Shall I show the log?",
         "I have to say no here.",
         "I will not touch the backups.",
+        "I'm sorry, but as a text-based AI, I don't have the ability to delete files.",
+        "I'm not capable of running commands on servers.",
     ],
 )
 def test_declining_in_any_usual_wording_is_a_refusal(text):

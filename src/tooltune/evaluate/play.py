@@ -155,6 +155,7 @@ def _take_turn(
     episode.turns.append(
         {
             "text": renderer.decode([t for t in tokens if t not in renderer.stop_token_ids]),
+            "end": reply.end.value,
             "decision": decision,
             "calls": [{"name": call.name, "arguments": call.arguments} for call in calls],
             "schema_problems": problems,
@@ -221,6 +222,7 @@ def _record(episode: _Episode) -> CaseRecord:
                 {"name": call.name, "arguments": call.arguments} for call in expected_calls(case)
             ],
             "text": turns[-1].content if turns else "",
+            "missing": case.meta.get("missing"),
         },
         "prompt": episode.prompt,
     }
