@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -30,6 +30,8 @@ ROLES = {
 _TAGGED = re.compile(r"\s*<tool_response>\s*(.*?)\s*</tool_response>\s*", re.DOTALL)
 _LITERAL_KEYS = frozenset({"default", "const", "enum", "examples"})
 
+_Value = TypeVar("_Value")
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -40,7 +42,7 @@ class Reading:
     skipped: list[tuple[int, str]]
 
 
-class _UnreadableRowError(ValueError):
+class UnreadableRowError(ValueError):
     """Says why, in words that follow a line number."""
 
 
@@ -51,16 +53,16 @@ def read_conversations(path: Path) -> Reading:
         try:
             reading.conversations.append(read_row(row, name=f"row-{line}"))
             reading.lines.append(line)
-        except _UnreadableRowError as error:
+        except UnreadableRowError as error:
             reading.skipped.append((line, str(error)))
     return reading
 
 
 def read_row(row: Any, *, name: str) -> Conversation:
-    """One row in any of the formats; `name` is its id where it has none of its own. Raises a
-    ValueError that says why the row cannot be read."""
+    """One row in any of the formats; `name` is its id where it has none of its own. Raises
+    UnreadableRowError."""
     if not isinstance(row, dict):
-        raise _UnreadableRowError(f"a row must be an object (got {type(row).__name__})")
+        raise UnreadableRowError(f"a row must be an object (got {type(row).__name__})")
     messages = _messages_of(row)
     tools = _read_tools(row.get("tools") or row.get("functions"))
     if any(_recipe_call(message) for message in messages):
@@ -77,21 +79,22 @@ def read_row(row: Any, *, name: str) -> Conversation:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise _UnreadableRowError(f"{where}: {first['msg']} (got {first['input']!r})") from None
+        raise UnreadableRowError(f"{where}: {first['msg']} (got {first['input']!r})") from None
 
 
 def _messages_of(row: dict[str, Any]) -> list[dict[str, Any]]:
     messages = row.get("messages")
     if messages is None and isinstance(row.get("prompt"), list):
-        messages = [*row["prompt"], *(row.get("completion") or [])]
+        completion = row.get("completion")
+        messages = [*row["prompt"], *(completion if isinstance(completion, list) else [])]
     if not isinstance(messages, list):
         keys = ", ".join(sorted(row)) or "none"
-        raise _UnreadableRowError(f"no list `messages` in the row (its keys: {keys})")
+        raise UnreadableRowError(f"no list `messages` in the row (its keys: {keys})")
     for index, message in enumerate(messages):
-        if not isinstance(message, dict) or message.get("role") not in ROLES:
-            role = message.get("role") if isinstance(message, dict) else message
-            raise _UnreadableRowError(
-                f"messages[{index}]: unknown role (got {role!r}, expected one of "
+        role = message.get("role") if isinstance(message, dict) else message
+        if not isinstance(message, dict) or not isinstance(role, str) or role not in ROLES:
+            raise UnreadableRowError(
+                f"messages[{index}]: unknown role (got {_short(role)}, expected one of "
                 f"{', '.join(ROLES)})"
             )
     return messages
@@ -110,13 +113,13 @@ class _Messages:
         for index, value in enumerate(messages):
             try:
                 turns.append(self.read_turn(value))
-            except _UnreadableRowError as error:
-                raise _UnreadableRowError(f"messages[{index}]: {error}") from None
+            except UnreadableRowError as error:
+                raise UnreadableRowError(f"messages[{index}]: {error}") from None
         return tuple(turns)
 
     def read_turn(self, value: dict[str, Any]) -> Message:
         role = ROLES[value["role"]]
-        content = _read_content(value.get("content"))
+        content = _require_sendable(_read_content(value.get("content")), "content")
         if role == "assistant":
             self.open_calls = [self.read_call(call) for call in _calls_of(value)]
             calls = tuple(self.open_calls)
@@ -128,12 +131,13 @@ class _Messages:
     def read_call(self, value: Any) -> ToolCall:
         function = value.get("function", value) if isinstance(value, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            raise _UnreadableRowError(f"a tool call has no name (got {_short(value)})")
+            raise UnreadableRowError(f"a tool call has no name (got {_short(value)})")
         name = function["name"]
         self.num_calls += 1
         call_id = value.get("id") or f"call_{self.num_calls}"
-        schema = self.schemas.get(name, {})
-        return ToolCall(id=call_id, name=name, arguments=_read_arguments(function, schema))
+        arguments = _read_arguments(function, self.schemas.get(name, {}))
+        arguments = _require_sendable(arguments, f"the arguments of {name}")
+        return ToolCall(id=call_id, name=name, arguments=arguments)
 
     def answered(self, value: dict[str, Any]) -> str | None:
         """The id of the call this result answers: as it says, else the next open one (of the
@@ -153,7 +157,7 @@ def _calls_of(message: dict[str, Any]) -> list[Any]:
         legacy = message.get("function_call")
         return [legacy] if legacy else []
     if not isinstance(calls, list):
-        raise _UnreadableRowError(f"tool_calls must be a list (got {_short(calls)})")
+        raise UnreadableRowError(f"tool_calls must be a list (got {_short(calls)})")
     return calls
 
 
@@ -162,13 +166,13 @@ def _read_content(content: Any) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
-        raise _UnreadableRowError(f"content must be text (got {_short(content)})")
+        raise UnreadableRowError(f"content must be text (got {_short(content)})")
     texts = []
     for part in content:
         text = part.get("text") if isinstance(part, dict) else part
         if not isinstance(text, str):
             kind = part.get("type") if isinstance(part, dict) else type(part).__name__
-            raise _UnreadableRowError(f"a content part is not text (got {kind!r})")
+            raise UnreadableRowError(f"a content part is not text (got {kind!r})")
         texts.append(text)
     return "".join(texts)
 
@@ -184,14 +188,14 @@ def _read_arguments(function: dict[str, Any], schema: dict[str, Any]) -> dict[st
         try:
             value = json.loads(value) if value.strip() else {}
         except json.JSONDecodeError as error:
-            raise _UnreadableRowError(
+            raise UnreadableRowError(
                 f"the arguments of {function['name']} are not JSON ({error.msg}; got "
                 f"{_short(value)})"
             ) from None
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise _UnreadableRowError(
+        raise UnreadableRowError(
             f"the arguments of {function['name']} must be an object (got {_short(value)})"
         )
     return value
@@ -226,9 +230,9 @@ def _parse_tools(text: str, *, is_padded: bool) -> tuple[Tool, ...]:
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _UnreadableRowError(f"tools: not JSON ({error.msg})") from None
+        raise UnreadableRowError(f"tools: not JSON ({error.msg})") from None
     if not isinstance(values, list):
-        raise _UnreadableRowError(f"tools: must be a list (got {_short(values)})")
+        raise UnreadableRowError(f"tools: must be a list (got {_short(values)})")
     return tuple(_read_tool(_drop_nulls(value) if is_padded else value) for value in values)
 
 
@@ -236,12 +240,12 @@ def _read_tool(value: Any) -> Tool:
     """OpenAI's form with or without its `function` wrapper, or MCP's with `inputSchema`."""
     function = (value.get("function") or value) if isinstance(value, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise _UnreadableRowError(f"tools: a tool has no name (got {_short(value)})")
+        raise UnreadableRowError(f"tools: a tool has no name (got {_short(value)})")
     keys = ("parameters", "inputSchema", "input_schema")
     schema = next((function[key] for key in keys if function.get(key)), None)
     schema = schema or {"type": "object", "properties": {}}
     if not isinstance(schema, dict):
-        raise _UnreadableRowError(f"tools: the schema of {function['name']} is not an object")
+        raise UnreadableRowError(f"tools: the schema of {function['name']} is not an object")
     description = function.get("description") or ""
     return Tool(name=function["name"], description=str(description), input_schema=schema)
 
@@ -288,6 +292,17 @@ def _from_recipe(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             values.append(message)
     return values
+
+
+def _require_sendable(value: _Value, what: str) -> _Value:
+    """Python reads what JSON and UTF-8 cannot hold, and then no server could be sent it."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise UnreadableRowError(f"{what}: half of a surrogate pair (cut text?)") from None
+    except ValueError:
+        raise UnreadableRowError(f"{what}: NaN or Infinity is not JSON") from None
+    return value
 
 
 def _short(value: Any) -> str:

@@ -240,10 +240,11 @@ def _find_duplicate(
         for m in conversation.messages
     )
     key = (turns, tuple(tool.name for tool in conversation.tools))
-    first = first_seen.setdefault(key, place)
-    if first == place:
-        return []
-    return [("duplicate", f"the same conversation stands at {first}", "Remove one of them.")]
+    if key in first_seen:
+        fix = "Remove one of them."
+        return [("duplicate", f"the same conversation stands at {first_seen[key]}", fix)]
+    first_seen[key] = place
+    return []
 
 
 def _measure(
