@@ -7,8 +7,8 @@ import json
 import random
 import re
 
+from tooltune.synth.draw import Values
 from tooltune.synth.phrasings.refusals import Danger
-from tooltune.synth.programs import Values
 
 QUESTIONS = {
     "repo_path": (

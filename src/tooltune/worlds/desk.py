@@ -157,18 +157,18 @@ class ProjectPlan:
         self.leads[kind] = Lead(path, value)
 
     def split_into_commits(self, rng: random.Random, names: "_Names") -> None:
-        """Two to four commits; the last may change a file, and one change may stay unstaged."""
+        """Two or three commits; one more may change a file, or that change may stay unstaged."""
         paths = list(self.files)
         rng.shuffle(paths)
-        count = rng.randint(2, 4)
+        count = rng.randint(2, 3)
         for index in range(count):
             part = paths[index::count]
             message = names.message(part[0].rsplit("/", 1)[1])
             self.commits.append((message, {path: self.files[path] for path in part}))
-        if rng.random() < 0.5:
+        if rng.random() < 0.4:
             path = rng.choice([path for path in paths if not self._is_lead(path)])
             line = names.sentence() + "\n"
-            if rng.random() < 0.5:
+            if rng.random() < 0.25:
                 self.commits.append((names.message(path.rsplit("/", 1)[1]), {}))
                 self.files[path] += line
                 self.commits[-1][1][path] = self.files[path]

@@ -32,6 +32,7 @@ class Sandbox:
     """
 
     def __init__(self, config: Path) -> None:
+        self.config = config
         self._specs = read_specs(config)
         self._close = ExitStack()
         self._servers: Servers | None = None
@@ -59,6 +60,10 @@ class Sandbox:
     def tools(self) -> tuple[Tool, ...]:
         """The catalog, in the config's order."""
         return self._running().tools
+
+    @property
+    def server_names(self) -> tuple[str, ...]:
+        return tuple(self._specs)
 
     @property
     def server_of(self) -> dict[str, str]:

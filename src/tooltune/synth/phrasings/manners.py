@@ -116,13 +116,12 @@ CLOSINGS = Pool(
     ),
 )
 
-NOT_VERBS = frozenset(
-    """
-    a all any are at before bottom can cat chmod commit commits contents cp current details did
-    directory do does don't end file files first fix for from git grep head history how if in into
-    is it last latest let's line lines log ls my names new newest nothing now number occurrences
-    one repo review rm some someone something somewhere source start state status tail the
-    there there's time top wc we what what's when where which who why with would
-    """.split()
-)
+_NOT_VERBS = """
+a all any are at before bottom can cat chmod commit commits contents cp current details did
+directory do does don't end file files first fix for from git grep head history how if in into
+is it last latest let's line lines log ls my names new newest nothing now number occurrences
+one repo review rm some someone something somewhere source start state status tail the
+there there's time top wc we what what's when where which who why with would
+"""
+NOT_VERBS = frozenset(_NOT_VERBS.split())
 """First words of lower-case requests that are no instruction, so that `please` does not fit."""
