@@ -177,8 +177,11 @@ def _report_step(step: int) -> dict[str, object]:
         "learning_rate": 2e-4 * min(step / 12, 1) * 0.5 * (1 + math.cos(math.pi * step / 120)),
         "tokens_per_second": 900 + step % 7,
     }
-    validation = {"validation_loss": 2.7 * math.exp(-step / 9) + 0.09} if step % 20 == 0 else {}
-    return row | validation
+    validation = {
+        "validation_loss": 2.7 * math.exp(-step / 9) + 0.09,
+        "validation_accuracy": 0.9 - 0.8 * math.exp(-step / 25),
+    }
+    return row | (validation if step % 20 == 0 else {})
 
 
 def _report_conversation(split: str, number: int, ability: str) -> dict[str, object]:

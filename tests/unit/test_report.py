@@ -196,7 +196,13 @@ def test_the_curve_takes_the_pages_colours_and_keeps_its_text() -> None:
     loss = [(step, 3.0 / step) for step in range(1, 60)]
     rates = [(step, 1e-4) for step in range(1, 60)]
     forms = [
-        draw_training(loss=loss, validation_loss=[], learning_rate=rates, is_narrow=narrow)
+        draw_training(
+            loss=loss,
+            validation_loss=[],
+            validation_accuracy=[],
+            learning_rate=rates,
+            is_narrow=narrow,
+        )
         for narrow in (False, True)
     ]
     for svg in forms:
@@ -205,13 +211,17 @@ def test_the_curve_takes_the_pages_colours_and_keeps_its_text() -> None:
         for label in ("loss per supervised token", "learning rate", ">step<"):
             assert label in svg
         assert ">validation<" not in svg
+        assert "turns right" not in svg
     wide, narrow = (set(re.findall(r'<clipPath id="(\w+)"', svg)) for svg in forms)
     assert wide.isdisjoint(narrow), "both stand in one page"
 
 
 def test_one_step_is_enough_for_a_curve() -> None:
     point = [(1, 2.0)]
-    svg = draw_training(loss=point, validation_loss=point, learning_rate=[(1, 0.0)])
+    svg = draw_training(
+        loss=point, validation_loss=point, validation_accuracy=point, learning_rate=[(1, 0.0)]
+    )
+    assert "turns right" in svg
     assert "in 1 steps" in svg
 
 

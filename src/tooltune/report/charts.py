@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 COLORS = {
     "#0a0b01": "var(--ink)",
@@ -51,18 +51,27 @@ Points = Sequence[tuple[float, float]]
 
 
 def draw_training(
-    *, loss: Points, validation_loss: Points, learning_rate: Points, is_narrow: bool = False
+    *,
+    loss: Points,
+    validation_loss: Points,
+    validation_accuracy: Points,
+    learning_rate: Points,
+    is_narrow: bool = False,
 ) -> Markup:
-    """Loss over steps, training beside validation, above the learning rate. The narrow form is
-    for phones: the same text size on half the width."""
-    size = (4.0, 4.6) if is_narrow else (8.6, 4.4)
+    """Loss over steps, training beside validation; below it the share of validation turns done
+    right, where it was measured, and the learning rate. The narrow form is for phones: the same
+    text size on half the width."""
+    heights = (2.6, 1, 1) if validation_accuracy else (2.6, 1)
+    size = (4.0 if is_narrow else 8.6, 2.2 + 1.1 * len(heights))
     # The salt keeps the two forms' clip paths apart: both stand in one page, one of them hidden.
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": f"tooltune-{size}"}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1))
-        _draw_loss(upper, loss, validation_loss)
-        _draw_learning_rate(lower, learning_rate)
+        panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+        _draw_loss(panels[0], loss, validation_loss)
+        if validation_accuracy:
+            _draw_accuracy(panels[1], validation_accuracy)
+        _draw_learning_rate(panels[-1], learning_rate)
         figure.align_ylabels()
         return _to_svg(figure, _describe(loss, validation_loss))
 
@@ -128,6 +137,14 @@ def _draw_loss(axes: Axes, loss: Points, validation_loss: Points) -> None:
         )
     axes.set_ylabel("loss per supervised token")
     axes.legend(frameon=False, fontsize=10, loc="upper right")
+
+
+def _draw_accuracy(axes: Axes, accuracy: Points) -> None:
+    axes.plot(*_columns(accuracy), color=INK, linewidth=1.1, linestyle=(0, (4, 2)), marker="o")
+    axes.set_ylim(0, 1.08)
+    axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.set_ylabel("turns right")
 
 
 def _draw_learning_rate(axes: Axes, learning_rate: Points) -> None:

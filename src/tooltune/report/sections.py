@@ -130,13 +130,18 @@ def describe_training(run: RunDir) -> Section:
         return Section(
             "training", title, {}, (f"Curves: {run.metrics.name} is not there or empty.",)
         )
-    series = {key: _series(rows, key) for key in ("loss", "validation_loss", "learning_rate")}
+    keys = ("loss", "validation_loss", "validation_accuracy", "learning_rate")
+    series = {key: _series(rows, key) for key in keys}
     missing = () if series["validation_loss"] else ("Validation loss: it was never measured.",)
     charts = {
         form: draw_training(**series, is_narrow=form == "narrow") for form in ("wide", "narrow")
     }
-    facts = _training_facts(rows)
-    return Section("training", title, {"charts": charts, "facts": facts}, missing)
+    values = {
+        "charts": charts,
+        "facts": _training_facts(rows),
+        "has_accuracy": bool(series["validation_accuracy"]),
+    }
+    return Section("training", title, values, missing)
 
 
 def describe_recipe(run: RunDir) -> Section:
@@ -187,9 +192,14 @@ def _training_facts(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
         if values:
             value = max(values) if key.startswith("peak") else median(values)
             facts.append((title, form.format(value)))
-    if validation := _series(rows, "validation_loss"):
-        step, lowest = min(validation, key=lambda point: point[1])
+    if seconds := sum(value for _, value in _series(rows, "seconds")):
+        facts.append(("time in steps", f"{seconds / 60:.1f} min"))
+    if losses := _series(rows, "validation_loss"):
+        step, lowest = min(losses, key=lambda point: point[1])
         facts.append(("lowest validation loss", f"{lowest:.3g} at step {step}"))
+    if accuracies := _series(rows, "validation_accuracy"):
+        step, highest = max(accuracies, key=lambda point: point[1])
+        facts.append(("most validation turns right", f"{100 * highest:.0f} % at step {step}"))
     return facts
 
 
