@@ -132,6 +132,48 @@ def validate(
 
 
 @app.command()
+def plan(
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="[RECIPE.TOML]", help="Default: the published recipe.")
+    ] = None,
+    *,
+    model: Annotated[
+        str | None, typer.Option(help="Hugging Face id of the shipped table, or a local folder.")
+    ] = None,
+    examples: Annotated[
+        str | None, typer.Option(help="Number of conversations, or a dataset to measure.")
+    ] = None,
+    mean_tokens: Annotated[int | None, typer.Option(min=1, help="Of a conversation.")] = None,
+    prefix_tokens: Annotated[int, typer.Option(min=0, help="That all conversations share.")] = 0,
+    device: Annotated[str | None, typer.Option(help="A device of the shipped table.")] = None,
+    trainer: Annotated[str, typer.Option(help="Whose memory and speed to plan.")] = "tooltune",
+    budget_usd: Annotated[float | None, typer.Option(help="Most a run may cost.")] = None,
+    deadline_hours: Annotated[float | None, typer.Option(help="Most a run may take.")] = None,
+    explain: Annotated[bool, typer.Option(help="Show the formula of each term.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Memory, steps, time and cost of a run before it starts.
+
+    Example: tooltune plan --model Qwen/Qwen3-1.7B --examples 15694 --device t4
+    """
+    from tooltune.plan.estimate import plan
+    from tooltune.plan.request import choose_device, make_request
+    from tooltune.plan.table import to_text
+
+    request = make_request(
+        recipe,
+        model=model,
+        examples=examples,
+        mean_tokens=mean_tokens,
+        prefix_tokens=prefix_tokens,
+        trainer=trainer,
+    )
+    made = plan(request, device=choose_device(request, device))
+    limits = {"budget_usd": budget_usd, "deadline_hours": deadline_hours}
+    print(to_text(made, as_json=as_json, explain=explain, **limits))
+
+
+@app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE.TOML", help="Every knob that differs.")],
     *,
@@ -157,7 +199,11 @@ def train(
     # torch takes seconds to load: what is wrong with a recipe is said before.
     from tooltune.train.loop import train
 
-    train(resolved, create_run(out), resume=resume, console=terminal.console)
+    try:
+        train(resolved, create_run(out), resume=resume, console=terminal.console)
+    except KeyboardInterrupt:
+        terminal.log.print(f"Interrupted. Continue with --resume --out {out}")
+        raise
 
 
 @app.command()

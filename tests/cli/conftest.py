@@ -1,6 +1,8 @@
 """Commands as a user runs them: a real process, its output and its exit code."""
 
+import io
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -8,24 +10,57 @@ from pathlib import Path
 
 import pytest
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 Tooltune = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def tooltune(tmp_path: Path) -> Tooltune:
-    """Run `tooltune ARGUMENTS` in an empty folder; `env` is laid over the environment."""
+def tooltune_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Tooltune:
+    """Run `tooltune ARGUMENTS` in an empty folder and in this process, so that torch is imported
+    once for all; `env` is laid over the environment."""
+    from tooltune.cli import main
 
     def run(
-        *arguments: str | Path, env: Mapping[str, str] | None = None, timeout_seconds: float = 60
+        *arguments: str | Path, env: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
+        monkeypatch.chdir(tmp_path)
+        for name, value in {"COLUMNS": "200", **(env or {})}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["tooltune", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(sys.argv, int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def tooltune(tmp_path: Path) -> Tooltune:
+    """The same as a process of its own. No file grows past `most_file_bytes`, which fails a write
+    as a full disk does, but on every machine."""
+
+    def run(
+        *arguments: str | Path,
+        env: Mapping[str, str] | None = None,
+        most_file_bytes: int = resource.RLIM_INFINITY,
+    ) -> "subprocess.CompletedProcess[str]":
+        program = (
+            "import resource, runpy\n"
+            f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most_file_bytes}, {most_file_bytes}))\n"
+            "runpy.run_module('tooltune', run_name='__main__', alter_sys=True)\n"
+        )
         return subprocess.run(
-            [sys.executable, "-m", "tooltune", *map(str, arguments)],
+            [sys.executable, "-c", program, *map(str, arguments)],
             cwd=tmp_path,
             env={**os.environ, "COLUMNS": "200", **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=timeout_seconds,
+            timeout=120,
             check=False,
         )
 
@@ -55,3 +90,17 @@ def tiny_run(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
     save_adapter(loaded.model, lora, run.adapter, base=section.name)
     Renderer.from_folder(tiny_llama_folder).save(run.adapter)
     return run.path
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `synth` writes from the example servers, but few rows of each ability."""
+    from tooltune.synth.generate import Counts, synthesise
+
+    folder = tmp_path_factory.mktemp("data")
+    few = Counts(single=3, chain=2, ask=1, refuse=1, harmless=1, talk=1)
+    many = Counts(single=8, chain=4, ask=4, refuse=4, harmless=4, talk=4)
+    synthesise(
+        EXAMPLES / "mcp.json", folder, counts={"train": many, "validation": few, "test": few}
+    )
+    return folder

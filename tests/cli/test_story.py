@@ -1,0 +1,73 @@
+"""From data to a talking model as a user types it, on a tiny random model: every stage, real
+servers, real files. That the real model learns is shown by the demo, not here."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Tooltune = Callable[..., "subprocess.CompletedProcess[str]"]
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, tiny_data: Path, tiny_llama_folder: Path) -> Path:
+    """Six steps on the tiny Llama."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        f'[model]\nname = "{tiny_llama_folder}"\ndtype = "float32"\n'
+        f'[data]\ntrain = "{tiny_data}/train.jsonl"\nvalidation = "{tiny_data}/validation.jsonl"\n'
+        "max_sequence_tokens = 8192\n"
+        "[lora]\ndropout = 0.0\nrank = 4\n"
+        "[train]\nepochs = 3\nlearning_rate = 1e-2\nvalidate_every_steps = 3\n"
+    )
+    return path
+
+
+def test_the_whole_job_from_data_to_a_talking_model(
+    tooltune_here: Tooltune, recipe: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    run, config = tmp_path / "runs" / "tiny", EXAMPLES / "mcp.json"
+
+    done = tooltune_here("validate", tiny_data / "train.jsonl")
+    assert done.stdout.endswith("28 conversations, 0 issues\n"), done.stdout
+
+    done = tooltune_here("train", recipe, "--out", run)
+    assert done.returncode == 0, done.stderr
+    assert "Step 6/6: loss=" in done.stdout
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert (
+        rows[-1]["validation_loss"]
+        < json.loads((run / "run.json").read_text())["base_validation_loss"]
+    )
+
+    done = tooltune_here("evaluate", run, "--config", config, "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert {name: group["n"] for name, group in summary["abilities"].items()} == {
+        "single": 3, "chain": 2, "ask": 1, "refuse": 1, "harmless": 1, "talk": 1
+    }  # fmt: skip
+    assert {"rate", "low", "high"} <= set(summary["abilities"]["single"]["tuned"])
+    assert json.loads(tooltune_here("evaluate", run, "--json").stdout) == summary
+
+    done = tooltune_here("report", run)
+    assert done.stdout == f"{run}/report.html\n", done.stderr
+
+    done = tooltune_here("agent", run, "--config", config)
+    assert done.returncode == 0, done.stderr
+    assert "10 tools" in done.stdout
+
+
+def test_a_second_run_into_the_same_folder_is_refused(
+    tooltune_here: Tooltune, recipe: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.jsonl").write_text("")
+    done = tooltune_here("train", recipe, "--out", "run")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: run: holds a run already. Add --resume to continue it, or name another folder.\n"
+    )
