@@ -24,9 +24,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)
 	rm -rf $(DEMO)
 	tooltune synth --config examples/mcp.json --out $(DEMO)/data --seed 7
-	tooltune validate $(DEMO)/data/train.jsonl
+	tooltune validate $(DEMO)/data/train.jsonl --model smollm2-135m
 	tooltune train examples/demo.toml --out $(DEMO)
-	tooltune evaluate $(DEMO)
+	tooltune evaluate $(DEMO) --config examples/mcp.json
 	tooltune report $(DEMO)
 	@echo "demo finished in $$(( $$(date +%s) - $(shell date +%s) )) s"
 

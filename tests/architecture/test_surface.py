@@ -30,7 +30,24 @@ KNOBS = {
 
 FLAGS = {
     "synth": {"--config", "--out", "--seed", "--json"},
-    "validate": {"FILE", "--json"},
+    "validate": {"FILE", "--model", "--max-sequence-tokens", "--json"},
+    "plan": {
+        "[RECIPE.TOML]",
+        "--model",
+        "--examples",
+        "--mean-tokens",
+        "--prefix-tokens",
+        "--device",
+        "--trainer",
+        "--budget-usd",
+        "--deadline-hours",
+        "--explain",
+        "--json",
+    },
+    "train": {"RECIPE.TOML", "--out", "--resume", "--set", "--model"},
+    "evaluate": {"RUN", "--config", "--cases", "--again", "--json"},
+    "report": {"RUN"},
+    "agent": {"RUN", "--config"},
 }
 
 
