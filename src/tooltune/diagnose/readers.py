@@ -1,0 +1,197 @@
+"""Files of training logs -> rows. The format is recognised by content, not by name.
+
+tooltune's metrics.jsonl, transformers' trainer_state.json, console text with the recipe's lines
+(`Step 10/245: loss=...`) or printed dictionaries (TRL, Unsloth, Axolotl), CSV, and TensorBoard
+event files.
+"""
+
+import csv
+import gc
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tooltune.config import load_recipe
+from tooltune.diagnose.columns import Rows, build_log
+from tooltune.diagnose.log import TrainingLog
+from tooltune.errors import DataError, TooltuneError
+from tooltune.rundir import RunDir
+
+_STEP = re.compile(r"\bstep\W{0,3}(\d+)(?:\s*/\s*(\d+))?", re.IGNORECASE)
+_PAIR = re.compile(r"([A-Za-z_][\w/]*)\s*[=:]\s*([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf\w*))")
+_DICT = re.compile(r"\{[^{}]*\}")
+_ITEM = re.compile(r"['\"]([\w/]+)['\"]\s*:\s*['\"]?([^,'\"}]+)")
+_PROGRESS = re.compile(r"(\d+)/(\d+) \[")
+
+
+def read_log(path: Path) -> TrainingLog:
+    """A log file, a run folder of ours, or a checkpoint folder. Raises DataError."""
+    # A million rows are a million dicts, none of them garbage: looking for it doubles the time.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return build_log(_read_folder(path) if path.is_dir() else _read_file(path))
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read_folder(folder: Path) -> Rows:
+    run = RunDir(folder)
+    if run.metrics.is_file():
+        found = _read_file(run.metrics)
+        found.checkpoints = tuple(step for step, _ in run.list_checkpoints())
+        found.facts.update(_run_facts(run))
+        return found
+    states = sorted(folder.rglob("trainer_state.json"), key=lambda file: file.stat().st_mtime)
+    if states:
+        return _read_file(states[-1])
+    events = sorted(folder.glob("**/events.out.tfevents.*"))
+    if events:
+        return _read_events(folder)
+    raise DataError(
+        f"{folder}: no training log (looked for metrics.jsonl, trainer_state.json and TensorBoard "
+        "event files). Name the log file itself."
+    )
+
+
+def _run_facts(run: RunDir) -> dict[str, float]:
+    """What the run folder says beside its metrics; a damaged file costs only its facts."""
+    facts: dict[str, float] = {}
+    try:
+        facts["max_grad_norm"] = load_recipe(run.recipe).train.max_grad_norm
+        started = run.read_run()
+    except (TooltuneError, AssertionError):
+        return facts
+    named = {"vocab": "vocab", "total_steps": "total_steps", "base_loss": "base_validation_loss"}
+    for fact, name in named.items():
+        if isinstance(started.get(name), int | float):
+            facts[fact] = started[name]
+    return facts
+
+
+def _read_file(path: Path) -> Rows:
+    if ".tfevents." in path.name:
+        return _read_events(path)
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
+    start = text[:4096].lstrip()
+    where = str(path)
+    if start.startswith("{") and '"log_history"' in start:
+        return _read_trainer_state(text, where)
+    if start.startswith('{"'):
+        return _read_jsonl(text, where)
+    header = start.split("\n", 1)[0]
+    if "," in header and not _STEP.match(header) and "{" not in header and _has_loss(header):
+        return _read_csv(text, where)
+    return _read_console(text, where)
+
+
+def _has_loss(header: str) -> bool:
+    return any("loss" in name.lower() for name in header.split(","))
+
+
+def _read_trainer_state(text: str, where: str) -> Rows:
+    try:
+        state = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}:{error.lineno}: not valid JSON ({error.msg}).") from None
+    rows = [row for row in state.get("log_history", []) if isinstance(row, dict)]
+    found = Rows(where, rows, range(1, len(rows) + 1))
+    if state.get("max_steps"):
+        found.facts["total_steps"] = state["max_steps"]
+    return found
+
+
+def _read_jsonl(text: str, where: str) -> Rows:
+    """All lines at once where every line is valid; line by line otherwise."""
+    lines = text.split("\n")
+    numbers: Any = range(1, len(lines) + 1)
+    if lines[-1] == "":
+        lines.pop()
+    try:
+        rows = json.loads("[" + ",".join(lines) + "]")
+        if set(map(type, rows)) == {dict} and len(rows) == len(lines):
+            return Rows(where, rows, numbers)
+    except json.JSONDecodeError:
+        pass
+    rows, kept, bad = [], [], []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line) if line.strip() else None
+        except json.JSONDecodeError:
+            bad.append(number)
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+            kept.append(number)
+    found = Rows(where, rows, kept)
+    if bad:
+        found.notes.append(f"{where}:{bad[0]}: not valid JSON; {len(bad)} such lines left out.")
+    return found
+
+
+def _read_csv(text: str, where: str) -> Rows:
+    reader = csv.DictReader(io.StringIO(text))
+    rows = [{key: value for key, value in row.items() if value not in ("", None)} for row in reader]
+    return Rows(where, rows, range(2, len(rows) + 2))
+
+
+def _read_console(text: str, where: str) -> Rows:
+    """The recipe's lines and printed dictionaries, between whatever else a console shows."""
+    rows: list[dict[str, Any]] = []
+    lines: list[int] = []
+    total, step = None, None
+    for number, line in enumerate(text.replace("\r", "\n").split("\n"), start=1):
+        if progress := _PROGRESS.search(line):
+            step, total = int(progress[1]), int(progress[2])
+        row = _console_row(line)
+        if row is None:
+            continue
+        if match := _STEP.search(line):
+            row.setdefault("step", int(match[1]))
+            total = int(match[2]) if match[2] else total
+        elif step is not None:
+            row.setdefault("step", step)
+        rows.append(row)
+        lines.append(number)
+    found = Rows(where, rows, lines)
+    if total is not None:
+        found.facts["total_steps"] = total
+    if rows and not any("step" in row for row in rows):
+        found.notes.append(f"{where}: no step numbers; log lines are counted instead.")
+    return found
+
+
+def _console_row(line: str) -> dict[str, Any] | None:
+    if "loss" not in line:
+        return None
+    for match in _DICT.finditer(line):
+        if "loss" in match[0]:
+            return {name: value.strip() for name, value in _ITEM.findall(match[0])}
+    pairs: dict[str, Any] = dict(_PAIR.findall(line))
+    pairs.pop("Step", None)
+    pairs.pop("step", None)
+    return pairs if any("loss" in name for name in pairs) else None
+
+
+def _read_events(path: Path) -> Rows:
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-not-found]
+    except ImportError:
+        raise DataError(
+            f"{path}: reading TensorBoard event files needs the package tensorboard. "
+            "Install tooltune[tensorboard], or give a JSON or CSV log."
+        ) from None
+    events = EventAccumulator(str(path), size_guidance={"scalars": 0})
+    events.Reload()
+    by_step: dict[int, dict[str, Any]] = {}
+    for tag in events.Tags()["scalars"]:
+        for event in events.Scalars(tag):
+            by_step.setdefault(event.step, {"step": event.step})[tag] = event.value
+    rows = [by_step[step] for step in sorted(by_step)]
+    return Rows(str(path), rows, range(1, len(rows) + 1))
