@@ -76,13 +76,15 @@ def word_request(
     *,
     split: Split,
     leave_out: str | None = None,
+    is_chat: bool = False,
 ) -> Request:
     """One surface of the family: alternatives chosen, manners added, values filled in.
 
-    `leave_out` is the slot whose value the user forgets to name.
+    `leave_out` is the slot whose value the user forgets to name; `is_chat` keeps the wording free
+    of openings and closings that only fit a task.
     """
     text = choose_alternatives(_settle_droppable(family.text, leave_out), rng)
-    text = _add_manners(" ".join(text.split()), rng, split)
+    text = _add_manners(" ".join(text.split()), rng, split, is_chat=is_chat)
     quote = _draw_quotes(rng)
     return Request(text=_fill(text, values, quote), blanked=_normalise(text))
 
@@ -101,22 +103,22 @@ def _settle_droppable(text: str, leave_out: str | None) -> str:
     return _DROPPABLE.sub(settle, text)
 
 
-def _add_manners(text: str, rng: random.Random, split: Split) -> str:
+def _add_manners(text: str, rng: random.Random, split: Split, *, is_chat: bool) -> str:
     """Openings, closings, capitals, full stops and slips of the finger, as people vary them."""
     is_question = text.endswith("?")
     first_word = text.split()[0].strip(",;:")
     is_instruction = text[0].islower() and not is_question and first_word not in manners.NOT_VERBS
-    if is_instruction and rng.random() < 0.45:
+    if is_instruction and not is_chat and rng.random() < 0.45:
         text = rng.choice(manners.POLITE[split]).format(text)
         is_question = text.endswith("?")
-    if rng.random() < 0.22:
+    if not is_chat and rng.random() < 0.22:
         text = rng.choice(manners.GREETINGS[split]) + text
     text = _slip(text, rng)
     if is_question:
         text = text if rng.random() < 0.8 else text[:-1]
     elif not text.endswith((".", "!", "'", '"')) and rng.random() < 0.4:
         text += "."
-    if rng.random() < 0.2:
+    if not is_chat and rng.random() < 0.2:
         text += rng.choice(manners.CLOSINGS[split])
     return _recase(text, rng)
 

@@ -146,7 +146,7 @@ show {rev}< from {repo}>
 show me what {rev} changed< in {repo}>
 git show {rev}< in {repo}>
 run git show {rev}< for the {repo} repository>
-what did <{rev} change in {repo}~{rev} change>?
+what did {rev} change< in {repo}>?
 what changed in {rev}< of {repo}>?
 what is in [commit|revision|] {rev}< of {repo}>?
 what does [commit|] {rev} do< in {repo}>?

@@ -233,3 +233,6 @@ KINDS = {
     "talk_knowledge": KNOWLEDGE,
     "talk_out_of_reach": OUT_OF_REACH,
 }
+
+CHATTER = frozenset({"talk_greeting"})
+"""Kinds that stand alone: no `please` before them, no `it's for a report` after them."""
