@@ -2,11 +2,15 @@
 servers, real files. That the real model learns is shown by the demo, not here."""
 
 import json
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tooltune.jsonl import write_jsonl
 
 Tooltune = Callable[..., "subprocess.CompletedProcess[str]"]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -21,7 +25,7 @@ def recipe(tmp_path: Path, tiny_data: Path, tiny_llama_folder: Path) -> Path:
         f'[data]\ntrain = "{tiny_data}/train.jsonl"\nvalidation = "{tiny_data}/validation.jsonl"\n'
         "max_sequence_tokens = 8192\n"
         "[lora]\ndropout = 0.0\nrank = 4\n"
-        "[train]\nepochs = 3\nlearning_rate = 1e-2\nvalidate_every_steps = 3\n"
+        "[train]\nepochs = 3\nlearning_rate = 3e-3\nvalidate_every_steps = 3\n"
     )
     return path
 
@@ -71,3 +75,43 @@ def test_a_second_run_into_the_same_folder_is_refused(
     assert done.stderr == (
         "error: run: holds a run already. Add --resume to continue it, or name another folder.\n"
     )
+
+
+def test_an_interrupted_run_resumes_to_the_same_numbers(
+    tooltune_here: Tooltune, recipe: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C while training; the resumed log equals that of a run nobody disturbed."""
+    for name in ("train", "validation"):
+        write_jsonl(tmp_path / f"{name}.jsonl", map(greeting, range(32)))
+    longer = [
+        *("--set", "train.epochs=20", "--set", "train.validate_every_steps=100"),
+        *("--set", "data.train=train.jsonl", "--set", "data.validation=validation.jsonl"),
+    ]
+    command = [sys.executable, "-m", "tooltune", "train", recipe, "--out", "cut", *longer]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.startswith("Step 10/40"))
+        assert "loss=" in line
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "Interrupted. Continue with --resume --out cut\n"
+    assert len((tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()) < 40
+
+    assert tooltune_here("train", recipe, "--out", "cut", "--resume", *longer).returncode == 0
+    assert tooltune_here("train", recipe, "--out", "whole", *longer).returncode == 0
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    adapters = [tmp_path / run / "adapter/adapter_model.safetensors" for run in ("cut", "whole")]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
+
+
+def greeting(number: int) -> dict[str, object]:
+    turns = [("user", f"Hello, I am number {number}."), ("assistant", f"Hello, {number * 7}!")]
+    return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+
+def losses(run: Path) -> list[tuple[int, float, float]]:
+    rows = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    return [(row["step"], row["loss"], row["grad_norm"]) for row in rows]
