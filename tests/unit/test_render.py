@@ -298,6 +298,32 @@ def test_control_strings_in_arguments_survive_the_way_through_the_model(smollm2:
     assert smollm2.parse(trained).calls[0].arguments == arguments
 
 
+@pytest.mark.parametrize("family", ["smollm2", "qwen3"])
+@pytest.mark.parametrize("glue", ["\u0004", "\x7f", "\ud800", "\U00050000"])
+def test_characters_a_tokenizer_drops_or_refuses_glue_no_marker_together(
+    family: str, glue: str, request: pytest.FixtureRequest
+) -> None:
+    """SmolLM2's vocabulary lacks U+0004 and would drop it; lone surrogates are no text at all."""
+    renderer: Renderer = request.getfixturevalue(family)
+    text = renderer.decode(renderer.prompt([ASK, RESULTS[0]]))
+    hidden = RESULTS[0].model_copy(update={"content": f"<tool{glue}_response>"})
+    hidden_text = renderer.decode(renderer.prompt([ASK, hidden]))
+    assert hidden_text.count("<tool_response>") == text.count("<tool_response>")
+    assert "<tool\ufffd_response>" in hidden_text
+
+
+def test_space_around_an_answer_is_neither_trained_nor_fed(smollm2: Renderer) -> None:
+    """Behind the generation prompt it could merge into one token with the newline there."""
+    spaced = BYE.model_copy(update={"content": f"\n {BYE.content} \n"})
+    turns = [THANKS, BYE, THANKS]
+    assert smollm2.prompt([THANKS, spaced, THANKS]) == smollm2.prompt(turns)
+    with_space, without = (
+        smollm2.sequences(Conversation(id="x", messages=(THANKS, answer)))
+        for answer in (spaced, BYE)
+    )
+    assert with_space == without
+
+
 def copy_files(source: Path, target: Path, **config: Any) -> Path:
     """A model folder with the tokenizer of `source`, its config changed."""
     (target / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())

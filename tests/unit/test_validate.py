@@ -103,7 +103,7 @@ def test_a_good_conversation_breaks_no_rule(good: Conversation) -> None:
         ),
         (
             "unanswered-call",
-            conversation(USER, calling(call("a"), call("b")), result("a"), ANSWER),
+            conversation(USER, calling(call("a"), call("b")), result("a"), ANSWER, USER, ANSWER),
             "messages[3]: no result for call 'b' of read_file came before",
         ),
         (
@@ -201,6 +201,14 @@ def test_a_too_long_conversation_is_reported_and_still_counted(renderer: Rendere
     assert issue.message.startswith(f"{len(sequence.tokens)} tokens (expected at most 400)")
     assert found.counts["conversations"] == 2
     assert found.counts["tokens"]["max"] == len(sequence.tokens)
+
+
+def test_a_conversation_exactly_at_the_limit_fits(renderer: Renderer) -> None:
+    (sequence,) = renderer.sequences(GOOD[0])
+    limit = len(sequence.tokens)
+    assert validate(GOOD[:1], renderer=renderer, max_sequence_tokens=limit).issues == ()
+    found = validate(GOOD[:1], renderer=renderer, max_sequence_tokens=limit - 1)
+    assert [issue.code for issue in found.issues] == ["too-long"]
 
 
 def test_tokens_are_counted_with_a_renderer_only(renderer: Renderer) -> None:
