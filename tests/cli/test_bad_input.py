@@ -88,6 +88,31 @@ def test_a_server_that_never_answers_is_given_up(
     )
 
 
+def test_a_server_that_dies_in_a_call_ends_synthesis_and_leaves_no_half_dataset(
+    tooltune_here: Tooltune, write_config: Callable[..., None], tmp_path: Path
+) -> None:
+    write_config("clock", "python", str(SERVERS / "dies_mid_call.py"))
+    require_refused(
+        synth(tooltune_here),
+        "server clock: ended without answering a call of *; "
+        "its last words: the battery is empty. The next call starts it again.",
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_tool_with_an_invalid_schema_is_left_out_and_its_siblings_work(
+    tooltune_here: Tooltune, write_config: Callable[..., None], tiny_run: Path
+) -> None:
+    write_config("mixed", "python", str(SERVERS / "bad_schema.py"))
+    done = tooltune_here("agent", tiny_run, "--config", "mcp.json")
+    assert done.returncode == 0, done.stderr
+    assert (
+        "server mixed: tool list_schema is left out: "
+        "its inputSchema is not a JSON Schema of type object." in done.stdout.splitlines()
+    )
+    assert "2 tools. End with Ctrl-D." in done.stdout.splitlines()
+
+
 def test_a_dataset_line_that_is_not_json_is_named(tooltune_here: Tooltune, tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text('{"messages": []}\n\n{"messages"\n')
     require_refused(
