@@ -42,6 +42,9 @@ class DataSection(_Section):
     """Held-out conversations for validation loss and for choosing the checkpoint."""
     max_sequence_tokens: int = Field(2048, ge=8)
     """Longer sequences are counted and left out whole, never cut."""
+    closing_answers_fraction: float = Field(1.0, ge=0, le=1)
+    """Share of training conversations trained to their end. The others end with their last tool
+    call: its result and the answer after it are most of the tokens and little of the lesson."""
 
 
 class LoraSection(_Section):

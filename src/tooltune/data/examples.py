@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -30,13 +31,21 @@ class Examples:
         return sum(s.supervised_tokens for sequences in self.sequences for s in sequences)
 
 
-def read_examples(path: Path, renderer: Renderer, *, max_sequence_tokens: int) -> Examples:
+def read_examples(
+    path: Path,
+    renderer: Renderer,
+    *,
+    max_sequence_tokens: int,
+    closing_answers_fraction: float = 1.0,
+) -> Examples:
     """Raises DataError where nothing is left to train on; too long rows are left out whole."""
     reading = read_conversations(path)
     kept: list[Conversation] = []
     sequences: list[list[TokenSequence]] = []
     left_out = {"unreadable": len(reading.skipped), "too long": 0, "nothing supervised": 0}
     for conversation in reading.conversations:
+        if not _is_chosen(conversation.id, closing_answers_fraction):
+            conversation = end_with_last_call(conversation)
         rendered = render_sequences(renderer, conversation)
         if any(len(sequence.tokens) > max_sequence_tokens for sequence in rendered):
             left_out["too long"] += 1
@@ -54,6 +63,14 @@ def read_examples(path: Path, renderer: Renderer, *, max_sequence_tokens: int) -
             "Run `tooltune validate` on the file."
         )
     return Examples(kept, sequences, catalog_groups(kept), left_out)
+
+
+def end_with_last_call(conversation: Conversation) -> Conversation:
+    """Without what follows the last tool call; as it is where there is none."""
+    messages = conversation.messages
+    calls = [index for index, message in enumerate(messages) if message.tool_calls]
+    end = calls[-1] + 1 if calls else len(messages)
+    return conversation.model_copy(update={"messages": messages[:end]})
 
 
 def render_sequences(renderer: Renderer, conversation: Conversation) -> list[TokenSequence]:
@@ -77,3 +94,8 @@ def catalog_groups(conversations: Sequence[Conversation]) -> list[int]:
         key = (system, *((tool.name, str(tool.input_schema)) for tool in conversation.tools))
         groups.append(numbers.setdefault(key, len(numbers)))
     return groups
+
+
+def _is_chosen(conversation_id: str, fraction: float) -> bool:
+    """The same conversations on every run: the id's checksum is below the fraction."""
+    return crc32(conversation_id.encode()) < fraction * 2**32

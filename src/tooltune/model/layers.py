@@ -34,7 +34,7 @@ class _RmsNorm(torch.autograd.Function):
         return (wide * rstd).mul_(weight).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         x, rstd, weight = ctx.saved_tensors
         wide = _widen(x)
         grad = _widen(grad_y) * weight
@@ -45,14 +45,14 @@ class _RmsNorm(torch.autograd.Function):
 class SwiGlu(nn.Module):
     """down(silu(gate(x)) * up(x)), keeping gate(x) and up(x) only."""
 
-    def __init__(self, mlp: nn.Module) -> None:
+    def __init__(self, gate_proj: nn.Module, up_proj: nn.Module, down_proj: nn.Module) -> None:
         super().__init__()
-        self.gate_proj, self.up_proj = mlp.gate_proj, mlp.up_proj
-        self.down_proj = mlp.down_proj
+        self.gate_proj, self.up_proj, self.down_proj = gate_proj, up_proj, down_proj
 
     def forward(self, x: Tensor) -> Tensor:
         product: Tensor = _SwiGlu.apply(self.gate_proj(x), self.up_proj(x))  # type: ignore[no-untyped-call]
-        return self.down_proj(product)  # type: ignore[no-any-return]
+        y: Tensor = self.down_proj(product)
+        return y
 
 
 class _SwiGlu(torch.autograd.Function):
@@ -62,7 +62,7 @@ class _SwiGlu(torch.autograd.Function):
         return F.silu(gate).mul_(up)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         gate, up = ctx.saved_tensors
         grad_gate = torch.ops.aten.silu_backward(grad * up, gate)
         return grad_gate, F.silu(gate).mul_(grad)
@@ -77,7 +77,8 @@ def use_lean_layers(model: nn.Module) -> None:
                 model.get_submodule(parent), last, RmsNorm(module.weight, module.variance_epsilon)
             )
         elif type(getattr(module, "act_fn", None)).__name__ in ("SiLU", "SiLUActivation"):
-            setattr(model.get_submodule(parent), last, SwiGlu(module))
+            parts = (module.get_submodule(part) for part in ("gate_proj", "up_proj", "down_proj"))
+            setattr(model.get_submodule(parent), last, SwiGlu(*parts))
 
 
 def _widen(x: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def resolve_folder(section: ModelSection) -> Path:
 
 def load_base(section: ModelSection) -> LoadedModel:
     """Raises ModelError for an unknown architecture or unreadable weights."""
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = resolve_folder(section)
     device = choose_device(section.device)
     dtype, why = choose_dtype(section.dtype, device)
@@ -81,7 +81,8 @@ def load_base(section: ModelSection) -> LoadedModel:
             f"{section.name}: cannot be loaded ({reason}). Check the folder."
         ) from None
     use_lean_layers(model)
-    return LoadedModel(model.to(device).eval(), folder, dtype, device, why)
+    model.to(device).eval()  # type: ignore[arg-type]
+    return LoadedModel(model, folder, dtype, device, why)
 
 
 def choose_device(wanted: str) -> torch.device:

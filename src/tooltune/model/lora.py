@@ -71,7 +71,7 @@ class _LoraProduct(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         dropped, low_TR, W_OI, A, B = ctx.saved_tensors
         grad_TO = grad_y.flatten(0, -2)
         grad_low_TR = (grad_TO @ B).mul_(ctx.scale)

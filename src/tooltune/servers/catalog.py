@@ -4,9 +4,12 @@ One bad tool must not cost its siblings, so each is judged on its own, before th
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from tooltune.config import nearest
 from tooltune.data.schema import check_schema
+from tooltune.errors import ConfigError
 from tooltune.messages import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -40,6 +43,26 @@ def to_tool(listed: dict[str, Any]) -> Tool:
         input_schema=schema if "properties" in schema else {**schema, "properties": {}},
         read_only=(listed.get("annotations") or {}).get("readOnlyHint"),
     )
+
+
+def narrow(tool: Tool, parameters: Sequence[str]) -> Tool:
+    """The tool with only some of its parameters. Raises ConfigError where one is unknown, or one
+    that the tool requires is missing."""
+    schema = tool.input_schema
+    known: dict[str, Any] = schema["properties"]
+    for name in parameters:
+        if name not in known:
+            raise ConfigError(
+                f"tool {tool.name}: no parameter {name} (named in its server's list of tools). "
+                f"{nearest(name, list(known))}"
+            )
+    if missing := [name for name in schema.get("required", ()) if name not in parameters]:
+        raise ConfigError(
+            f"tool {tool.name}: requires {', '.join(missing)}, which its server's list of tools "
+            "leaves out. Add it there."
+        )
+    kept = {name: value for name, value in known.items() if name in parameters}
+    return tool.model_copy(update={"input_schema": {**schema, "properties": kept}})
 
 
 def strip_titles(schema: Any) -> Any:

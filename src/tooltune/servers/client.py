@@ -20,6 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from tooltune.config import nearest
 from tooltune.errors import ConfigError, ServerError
 from tooltune.messages import Tool, ToolResult
+from tooltune.servers.catalog import narrow
 from tooltune.servers.connection import Mode, call_tool, connect, list_tools, one_line
 from tooltune.servers.spec import ServerSpec
 
@@ -201,7 +202,8 @@ class _Server:
                 logging.getLogger(__name__).debug("closing %s: %s", self.spec.name, error)
 
     def _allowed(self, listed: dict[str, Tool]) -> tuple[Tool, ...]:
-        for name in self.spec.tools or ():
+        offered = self.spec.offered
+        for name in offered:
             if name in self.left_out:
                 raise self._error(f"tool {name} cannot be offered: {self.left_out[name]}")
             if name not in listed:
@@ -209,12 +211,13 @@ class _Server:
                     f"server {self.spec.name}: no tool {name} (got it in its list of tools). "
                     f"{nearest(name, list(listed))}"
                 )
-        if self.spec.tools is not None:
-            self.left_out = {}
+        if self.spec.tools is None:
+            return tuple(listed.values())
+        self.left_out = {}
         return tuple(
-            tool
-            for tool in listed.values()
-            if self.spec.tools is None or tool.name in self.spec.tools
+            tool if (parameters := offered[name]) is None else narrow(tool, parameters)
+            for name, tool in listed.items()
+            if name in offered
         )
 
     def _not_started(self, error: Exception) -> ServerError:

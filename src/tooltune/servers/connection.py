@@ -5,6 +5,7 @@ tool, reads listings without end and passes on answers of any size.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -102,12 +103,22 @@ def _text(result: CallToolResult) -> str:
     parts = []
     for part in result.content:
         if isinstance(part, TextContent):
-            parts.append(part.text)
+            parts.append(_compact(part.text, result.structured_content))
         elif isinstance(part, EmbeddedResource) and isinstance(part.resource, TextResourceContents):
             parts.append(part.resource.text)
         else:
             parts.append(f"[{part.type}: not text, left out]")
     return "\n".join(parts)
+
+
+def _compact(text: str, structured: Any) -> str:
+    """Text that only repeats the structured answer, on one line: indentation costs tokens."""
+    if not isinstance(structured, dict | list):
+        return text
+    try:
+        return dump_json(structured) if json.loads(text) == structured else text
+    except ValueError:
+        return text
 
 
 def _cut(text: str) -> str:

@@ -38,9 +38,20 @@ class ServerSpec(BaseModel):
     timeout_seconds: float = Field(30, gt=0)
     """Longest wait for the start, and for each call."""
     tools: tuple[str, ...] | None = None
-    """Names of the tools to offer; None offers all. A short catalog trains and answers faster."""
+    """Tools to offer; None offers all. `git_log(repo_path, max_count)` offers a tool with only
+    these of its parameters. A short catalog trains and answers faster."""
     trusted: bool = False
     """Whether to believe the server when it calls a tool read-only."""
+
+    @property
+    def offered(self) -> dict[str, tuple[str, ...] | None]:
+        """Names of `tools`, each with the parameters to offer, or None for all of them."""
+        offered = {}
+        for entry in self.tools or ():
+            name, has_list, rest = entry.partition("(")
+            names = tuple(part.strip() for part in rest.removesuffix(")").split(","))
+            offered[name.strip()] = names if has_list else None
+        return offered
 
     @property
     def command_line(self) -> str:

@@ -167,7 +167,12 @@ def _read(path: Path | None, name: str, renderer: Renderer, recipe: Recipe) -> E
             f"recipe: data.{name} is missing. Name the file of conversations, for example "
             f'data.{name} = "data/{name}.jsonl" as `tooltune synth` writes it.'
         )
-    return read_examples(path, renderer, max_sequence_tokens=recipe.data.max_sequence_tokens)
+    return read_examples(
+        path,
+        renderer,
+        max_sequence_tokens=recipe.data.max_sequence_tokens,
+        closing_answers_fraction=recipe.data.closing_answers_fraction,
+    )
 
 
 def _require_fresh_or_resumed(run: RunDir, resume: bool) -> None:

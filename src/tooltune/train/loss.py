@@ -55,6 +55,6 @@ class _EdgeLoss(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         (grad_ED,) = ctx.saved_tensors
         return grad_ED * grad_loss.to(grad_ED.dtype), None, None, None

@@ -63,14 +63,14 @@ def train_step(
     loss = 0.0
     for tree in trees:
         mean_loss = summed_loss(model, tree) / supervised_tokens
-        mean_loss.backward()
+        mean_loss.backward()  # type: ignore[no-untyped-call]
         loss += float(mean_loss.detach())
     parameters = trainable_parameters(model)
     grad_norm = float(nn.utils.clip_grad_norm_(parameters, train.max_grad_norm))
     if not math.isfinite(loss) or not math.isfinite(grad_norm):
         raise ModelError(
-            f"step {step}: loss {loss} with gradient norm {grad_norm}; the adapter was not updated. "
-            "Lower train.learning_rate, or set model.dtype to float32."
+            f"step {step}: loss {loss} with gradient norm {grad_norm}; the adapter was not "
+            "updated. Lower train.learning_rate, or set model.dtype to float32."
         )
     for group in optimizer.param_groups:
         group["lr"] = rate
