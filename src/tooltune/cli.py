@@ -207,6 +207,36 @@ def train(
 
 
 @app.command()
+def diagnose(
+    path: Annotated[
+        Path, typer.Argument(metavar="LOG", help="A run folder, or the log of any trainer.")
+    ],
+    *,
+    follow: Annotated[bool, typer.Option("--follow", help="Watch a run that still grows.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read a training log: what is wrong, why, and what to change.
+
+    Exit code 1 if something needs action.
+
+    Example: tooltune diagnose runs/mine
+    """
+    from tooltune import terminal
+    from tooltune.diagnose.doctor import diagnose
+    from tooltune.diagnose.live import watch
+    from tooltune.diagnose.text import to_text
+
+    healthy = True
+    for diagnosis in watch(path) if follow else [diagnose(path)]:
+        if as_json:
+            terminal.print_json(diagnosis.to_dict())
+        else:
+            print(to_text(diagnosis), flush=True)
+        healthy = diagnosis.healthy
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
 def evaluate(
     run: Run,
     *,

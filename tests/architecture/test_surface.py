@@ -45,6 +45,7 @@ FLAGS = {
         "--json",
     },
     "train": {"RECIPE.TOML", "--out", "--resume", "--set", "--model"},
+    "diagnose": {"LOG", "--follow", "--json"},
     "evaluate": {"RUN", "--config", "--cases", "--again", "--json"},
     "report": {"RUN"},
     "agent": {"RUN", "--config"},

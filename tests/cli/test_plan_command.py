@@ -1,7 +1,7 @@
 """`tooltune plan` as a user runs it, with torch missing."""
 
 import json
-import time
+import os
 
 import pytest
 
@@ -20,11 +20,13 @@ def without_torch(tmp_path):
 
 
 def test_the_recipes_plan_is_answered_without_torch_in_under_a_second(tooltune, without_torch):
+    """Processor time of the fastest of three runs, so that a busy machine does not decide."""
     seconds = []
     for _ in range(3):
-        started = time.perf_counter()
+        before = os.times()
         done = tooltune(*RECIPE_RUN, "--json", env=without_torch)
-        seconds.append(time.perf_counter() - started)
+        after = os.times()
+        seconds.append(after.children_user + after.children_system - sum(before[2:4]))
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["parameters"]["total"] == 1_720_574_976

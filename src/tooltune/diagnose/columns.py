@@ -51,11 +51,7 @@ class Rows:
 
 def build_log(found: Rows) -> TrainingLog:
     """Raises DataError where there is no loss at all."""
-    rows = found.rows
-    names = set().union(*rows) if rows else set()
-    if _SUMMARY in names:
-        kept = [index for index, row in enumerate(rows) if _SUMMARY not in row]
-        rows, found.lines = [rows[i] for i in kept], [found.lines[i] for i in kept]
+    rows, names = _step_rows(found)
     columns = {column: _column(column, rows, names, found) for column in ALIASES}
     loss_values, has_loss = columns["loss"]
     if not has_loss.any():
@@ -71,20 +67,16 @@ def build_log(found: Rows) -> TrainingLog:
         name: _series(steps, values[window], present[window])
         for name, (values, present) in columns.items()
     }
-    validation = series["validation"]
-    base = found.facts.get("base_loss", _single(series["base_loss"]))
-    if base is None and len(validation) and validation.steps[0] == 0:
-        base = float(validation.values[0])
     return TrainingLog(
         where=found.where,
         loss=series["loss"],
         grad_norm=series["grad_norm"],
         learning_rate=series["learning_rate"],
         throughput=_throughput(series),
-        validation=validation,
+        validation=series["validation"],
         skill=series["skill"],
         validation_examples=_per_example(rows[first:], steps, names),
-        base_loss=base,
+        base_loss=_base_loss(found, series),
         vocab=_whole(found, series, "vocab"),
         total_steps=_whole(found, series, "total_steps"),
         max_grad_norm=found.facts.get("max_grad_norm", _single(series["max_grad_norm"])),
@@ -92,6 +84,25 @@ def build_log(found: Rows) -> TrainingLog:
         disorder=_disorder(steps[has_loss[window]], loss_values[window][has_loss[window]]),
         notes=tuple(found.notes),
     )
+
+
+def _step_rows(found: Rows) -> tuple[list[Row], set[str]]:
+    """Rows of steps without the run's closing summary, and the names in them."""
+    rows = found.rows
+    names: set[str] = set().union(*rows) if rows else set()
+    if _SUMMARY in names:
+        kept = [index for index, row in enumerate(rows) if _SUMMARY not in row]
+        rows, found.lines = [rows[index] for index in kept], [found.lines[index] for index in kept]
+    return rows, names
+
+
+def _base_loss(found: Rows, series: dict[str, Series]) -> float | None:
+    """As logged, or the validation loss measured at step 0."""
+    base = found.facts.get("base_loss", _single(series["base_loss"]))
+    validation = series["validation"]
+    if base is None and len(validation) and validation.steps[0] == 0:
+        base = float(validation.values[0])
+    return base
 
 
 def _column(
@@ -104,7 +115,9 @@ def _column(
     first = present_names[0]
     try:  # most columns stand in every row: three times faster than the general way below
         values = np.fromiter(map(itemgetter(first), rows), dtype=np.float64, count=len(rows))
-        return values, np.ones(len(rows), dtype=bool)
+        if not np.isnan(values).any():
+            return values, np.ones(len(rows), dtype=bool)
+        return values, np.array([row[first] is not None for row in rows], dtype=bool)
     except (KeyError, TypeError, ValueError):
         cells = [row.get(first) for row in rows]
     for name in present_names[1:]:

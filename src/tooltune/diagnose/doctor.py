@@ -1,5 +1,6 @@
 """`diagnose`: every rule over a log, the cause kept and its consequences dropped."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from tooltune.diagnose.finding import INFORMATIONAL, Finding
 from tooltune.diagnose.log import TrainingLog
 from tooltune.diagnose.readers import read_log
 
-RULES = (
+Rule = Callable[[TrainingLog], Finding | None]
+
+RULES: tuple[Rule, ...] = (
     rules_loss.check_nan,
     rules_loss.check_constant_loss,
     rules_loss.check_initial_loss,
@@ -85,8 +88,20 @@ def diagnose(path: Path) -> Diagnosis:
     return examine(read_log(path))
 
 
+# Rules that compare the end with the beginning wait for this share of a run whose length is known.
+_WAITS: dict[Rule, float] = {
+    rules_loss.check_not_learning: 0.5,
+    rules_loss.check_plateau: 0.95,
+    rules_optimizer.check_lr_too_low: 0.95,
+    rules_optimizer.check_schedule_flat: 0.95,
+}
+
+
 def examine(log: TrainingLog) -> Diagnosis:
-    found = [finding for rule in RULES if (finding := rule(log)) is not None]
+    """Every rule whose time has come; the findings that no other finding explains."""
+    done = log.last_step / log.total_steps if log.total_steps else 1.0
+    asked = [rule for rule in RULES if done >= _WAITS.get(rule, 0.0)]
+    found = [finding for rule in asked if (finding := rule(log)) is not None]
     codes = {finding.code for finding in found}
     explained: set[str] = set().union(*(_EXPLAINS.get(code, frozenset()) for code in codes))
     kept = tuple(finding for finding in found if finding.code not in explained)

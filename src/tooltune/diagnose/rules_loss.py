@@ -54,11 +54,12 @@ def check_constant_loss(log: TrainingLog) -> Finding | None:
         return None
     same = np.diff(loss.values) == 0
     first, end = longest_run(same)
-    rounding = _decimals(loss.values) <= 4 and float(np.median(loss.values)) < 0.02
-    if end - first >= max(10, 0.1 * len(loss)) and not rounding:
-        steps = (step_at(loss.steps, first), step_at(loss.steps, end))
-        value = loss.values[first]
-        zero = " and the gradient is zero" if _zero_gradient(log, steps) else ""
+    steps = (step_at(loss.steps, first), step_at(loss.steps, end))
+    value = float(loss.values[first])
+    no_gradient = _zero_gradient(log, steps)
+    rounded = _decimals(loss.values) <= 4 and float(np.median(loss.values)) < 0.02
+    if end - first >= max(10, 0.1 * len(loss)) and (no_gradient or not rounded):
+        zero = " and the gradient is zero" if no_gradient else ""
         return make_finding(
             "constant-loss", steps, f"loss is exactly {value:g} for {end - first + 1} steps{zero}"
         )
