@@ -9,7 +9,7 @@ import pytest
 from tooltune.chat.parse import parse
 from tooltune.evaluate.score import Decision, decide, names_parameter
 from tooltune.synth import replies
-from tooltune.synth.grammar import Family, split_families, word_request
+from tooltune.synth.grammar import Family, cores, split_families, word_request
 from tooltune.synth.phrasings import talk
 from tooltune.synth.phrasings.refusals import DANGERS
 from tooltune.synth.plan import harmless_program
@@ -63,6 +63,17 @@ def test_a_family_belongs_to_one_split(group: str) -> None:
     assert len(texts) == len(set(texts))
     assert all(parts[split] for split in SPLITS)
     assert len({family.id for family in _families(group)}) == len(texts)
+
+
+def test_no_wording_is_possible_in_two_splits() -> None:
+    """Across programs too: what one could say in training, none says in the test."""
+    found: dict[str, set[str]] = {}
+    for group, lines in GROUPS.items():
+        for split, families in split_families(group, lines).items():
+            for wording in frozenset().union(*map(cores, families)):
+                found.setdefault(wording, set()).add(split)
+    assert len(found) > 2000
+    assert [wording for wording, splits in found.items() if len(splits) > 1] == []
 
 
 def test_an_intent_has_dozens_of_families() -> None:

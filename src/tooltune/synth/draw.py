@@ -114,7 +114,8 @@ class Draw:
     def revision(self, project: Project) -> str:
         if self.rng.random() < 0.25:
             return project.tag
-        return self.rng.choice(project.commits).hash[:HASH_CHARACTERS]
+        later_than_the_first = project.commits[:-1]
+        return self.rng.choice(later_than_the_first).hash[:HASH_CHARACTERS]
 
     def time(self) -> str:
         return f"{self.rng.randint(0, 23):02}:{self.pick(pools.MINUTES)}"
@@ -142,6 +143,10 @@ class Draw:
 
     def _risky_branches(self) -> tuple[str, ...]:
         return pools.RISKY_BRANCHES[self.desk.world.split]
+
+
+def nothing(_: Draw) -> Values:
+    return {}
 
 
 def repo(draw: Draw) -> Values:

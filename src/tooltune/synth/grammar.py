@@ -12,6 +12,7 @@ ends with a question mark is a question; any other stands as written.
 import random
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -51,22 +52,74 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A worded request, and the same with slots for values (what must not repeat across splits)."""
+    """A worded request."""
 
     text: str
-    blanked: str
+    core: str
+    """Its wording without manners and values: what must not repeat across splits."""
 
 
 @cache
 def split_families(program: str, lines: str) -> dict[Split, tuple[Family, ...]]:
-    """Share out whole families. The order is a hash of each family's words, so that adding a
-    family moves few others, and nobody picks the easy ones for the test."""
+    """Share out whole families; families that can come out in the same words stay together.
+
+    The order is a hash of the words, so that adding a family moves few others, and nobody picks
+    the easy ones for the test. Each kind of value that can be left out is shared out by itself.
+    """
     families = [Family(program, line.strip()) for line in lines.splitlines() if line.strip()]
-    families.sort(key=lambda family: zlib.crc32(f"split {family.id}".encode()))
-    test = max(2, round(len(families) * _TEST_SHARE))
-    validation = test + max(1, round(len(families) * _VALIDATION_SHARE))
-    parts = (families[validation:], families[test:validation], families[:test])
-    return {split: tuple(part) for split, part in zip(SPLITS, parts, strict=True)}
+    strata: dict[tuple[str, ...], list[list[Family]]] = {}
+    for group in _group(families):
+        droppable = {slot for family in group for slot in family.droppable}
+        strata.setdefault(tuple(sorted(droppable)), []).append(group)
+    parts: dict[Split, list[Family]] = {split: [] for split in SPLITS}
+    for groups in strata.values():
+        groups.sort(key=lambda group: zlib.crc32(f"split {group[0].id}".encode()))
+        size = sum(map(len, groups))
+        test, validation = round(size * _TEST_SHARE), round(size * _VALIDATION_SHARE)
+        shared_out = {"test": 0, "validation": 0}
+        for group in groups:
+            split: Split = "train"
+            if shared_out["test"] < test:
+                split = "test"
+            elif shared_out["validation"] < validation:
+                split = "validation"
+            parts[split] += group
+            shared_out[split] = shared_out.get(split, 0) + len(group)
+    return {split: tuple(part) for split, part in parts.items()}
+
+
+def cores(family: Family) -> frozenset[str]:
+    """Every wording the family can have, manners and values aside."""
+    text = family.text.partition(" => ")[0].rpartition(" | ")[2]
+    versions = [text, *(_settle_droppable(text, slot) for slot in family.droppable)]
+    return frozenset(
+        normalise(surface)
+        for version in versions
+        for surface in _every_alternative(_settle_droppable(version, None))
+    )
+
+
+def _group(families: list[Family]) -> list[list[Family]]:
+    """Families that share a wording, together."""
+    groups: list[tuple[set[str], list[Family]]] = []
+    for family in families:
+        wordings = set(cores(family))
+        members = [family]
+        for group in [group for group in groups if group[0] & wordings]:
+            groups.remove(group)
+            wordings |= group[0]
+            members = group[1] + members
+        groups.append((wordings, members))
+    return [members for _, members in groups]
+
+
+def _every_alternative(text: str) -> Iterator[str]:
+    match = _INNERMOST.search(text)
+    if match is None:
+        yield text
+        return
+    for choice in match[1].split("|"):
+        yield from _every_alternative(text[: match.start()] + choice + text[match.end() :])
 
 
 def word_request(
@@ -84,9 +137,9 @@ def word_request(
     of openings and closings that only fit a task.
     """
     text = choose_alternatives(_settle_droppable(family.text, leave_out), rng)
+    core = normalise(text)
     text = _add_manners(" ".join(text.split()), rng, split, is_chat=is_chat)
-    quote = _draw_quotes(rng)
-    return Request(text=_fill(text, values, quote), blanked=_normalise(text))
+    return Request(text=_fill(text, values, _draw_quotes(rng)), core=core)
 
 
 def choose_alternatives(text: str, rng: random.Random) -> str:
@@ -165,6 +218,6 @@ def _fill(text: str, values: dict[str, str], quote: str) -> str:
     return _SLOT.sub(value, text)
 
 
-def _normalise(text: str) -> str:
+def normalise(text: str) -> str:
     """Wording without case, marks and slot names: how two phrasings are compared."""
-    return " ".join(re.findall(r"\{\}|\w+", _SLOT.sub("{}", text).lower()))
+    return " ".join(re.findall(r"(?:\*?\.)?\{\}|\w+", _SLOT.sub("{}", text).lower()))

@@ -88,7 +88,7 @@ class Maker:
             else:
                 for _, request in made:
                     self._requests.add(request.text)
-                    self._wordings[request.blanked] = split
+                    self._wordings[request.core] = split
                 return [row for row, _ in made]
         self.rejected["given up"] += 1
         return []
@@ -174,7 +174,7 @@ class Maker:
         )
         if request.text in self._requests:
             raise RejectedError("request twice")
-        if self._wordings.get(request.blanked, split) != split:
+        if self._wordings.get(request.core, split) != split:
             raise RejectedError("wording in two splits")
         return request
 

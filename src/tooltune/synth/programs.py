@@ -48,6 +48,10 @@ def _call(tool: str, **arguments: str) -> Step:
     return lambda values, _: (tool, {name: values[slot] for name, slot in arguments.items()})
 
 
+def _time_by_default(_: Values, __: list[str]) -> tuple[str, dict[str, Any]]:
+    return "get_current_time", {"timezone": DEFAULT_ZONE}
+
+
 def _find_by_name(values: Values, _: list[str]) -> tuple[str, dict[str, Any]]:
     return "shell_exec", {"command": f"find {values['repo']} -name '{values['name']}'"}
 
@@ -153,6 +157,8 @@ SINGLE_PROGRAMS = (
             f"{git.GIT_CHECKOUT}\n{git.GIT_CHECKOUT_BRANCH_MISSING}",
             {"repo": "repo_path", "branch": "branch_name"}, 1.1),
     Program("get_time", draw.zone, (_TIME,), ("get_current_time",), time.GET_CURRENT_TIME),
+    Program("get_time_anywhere", draw.nothing, (_time_by_default,), ("get_current_time",),
+            time.GET_TIME_ANYWHERE, {}, 0.4),
     Program("convert_time", draw.conversion,
             (_call("convert_time", source_timezone="source", time="time",
                    target_timezone="target"),),

@@ -202,6 +202,7 @@ def _facts(program: str, values: Values, result: str) -> tuple[str, Values]:
 
 _LAST_CALL = {
     "create_branch_from": "create_branch",
+    "get_time_anywhere": "get_time",
     "head": "read_file",
     "tail": "read_file",
     "find_then_read": "read_file",

@@ -42,12 +42,12 @@ class ProjectPlan:
         self.leads[kind] = Lead(path, value)
 
     def split_into_commits(self, rng: random.Random, names: "Names") -> None:
-        """Two or three commits; one more may change a file, or that change may stay unstaged."""
+        """A first commit with most files, one or two with a file each (`git show` stays short);
+        one more may change a file, or that change may stay unstaged."""
         paths = list(self.files)
         rng.shuffle(paths)
-        count = rng.randint(2, 3)
-        for index in range(count):
-            part = paths[index::count]
+        later = rng.randint(1, 2)
+        for part in (paths[later:], *([path] for path in paths[:later])):
             message = names.message(part[0].rsplit("/", 1)[1])
             self.commits.append((message, {path: self.files[path] for path in part}))
         if rng.random() < 0.4:

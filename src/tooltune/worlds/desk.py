@@ -52,9 +52,9 @@ class World:
 
     @property
     def clock(self) -> str:
-        """ISO time with offset. Neighbouring worlds share a clock: a change restarts servers."""
+        """ISO time with offset."""
         clocks = pools.CLOCKS[self.split]
-        return clocks[self.number // 16 % len(clocks)]
+        return clocks[self.number % len(clocks)]
 
 
 class Commit(NamedTuple):
@@ -168,7 +168,7 @@ def _fast_import(plan: ProjectPlan) -> Iterator[bytes]:
     last = len(plan.commits)
     for index, branch in enumerate(plan.branches):
         yield f"reset refs/heads/{branch}\nfrom :{max(1, last - index)}\n\n".encode()
-    yield f"reset refs/tags/{plan.tag}\nfrom :{max(1, last - 1)}\n\n".encode()
+    yield f"reset refs/tags/{plan.tag}\nfrom :{last}\n\n".encode()
 
 
 def _data(text: str) -> bytes:

@@ -178,11 +178,19 @@ ZONES = _words(
 )
 
 CLOCKS = Pool(
-    ("2026-05-19T13:26:40+00:00", "2026-02-04T07:51:08+00:00", "2026-09-23T22:03:17+00:00"),
-    ("2026-06-11T18:44:29+00:00",),
-    ("2026-11-17T10:38:52+00:00",),
+    (
+        "2026-05-19T13:26:40+00:00",
+        "2026-02-04T07:51:08+00:00",
+        "2026-09-23T22:03:17+00:00",
+        "2026-07-30T16:09:55+00:00",
+        "2026-01-12T03:34:26+00:00",
+        "2026-06-06T11:47:02+00:00",
+        "2026-12-02T19:58:49+00:00",
+    ),
+    ("2026-08-11T18:44:29+00:00",),
+    ("2026-11-17T10:38:52+00:00", "2026-04-15T21:17:33+00:00", "2026-07-09T05:29:11+00:00"),
 )
-"""Instants the time server's clock is frozen at: days without a clock change anywhere."""
+"""Instants the servers' clock is frozen at: days without a clock change anywhere."""
 
 RISKY_WORDS = _words(
     "password delete secret wipe rm DROP overwrite purge kill api_key format truncate",

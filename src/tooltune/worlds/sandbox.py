@@ -27,8 +27,7 @@ FROZEN_CLOCK = Path(tooltune.servers.__file__).parent / "frozen_clock"
 class Sandbox:
     """`with Sandbox(config) as sandbox: sandbox.reset(world); sandbox.call(name, arguments)`.
 
-    `config` is an `mcp.json`. Entering makes the folders; the servers start at the first use, and
-    start anew when a world's clock differs from the last one's, so visit worlds clock by clock.
+    `config` is an `mcp.json`. Entering makes the folders; the servers start at the first use.
     """
 
     def __init__(self, config: Path) -> None:
@@ -36,8 +35,6 @@ class Sandbox:
         self._specs = read_specs(config)
         self._close = ExitStack()
         self._servers: Servers | None = None
-        self._stop_servers = ExitStack()
-        self._clock: str | None = None
         self._world: World | None = None
         self._dirty = False
         self._desks: dict[World, tuple[Desk, _Content]] = {}
@@ -49,7 +46,8 @@ class Sandbox:
             self._shelf = root / "shelf"
             self.desk_folder.mkdir()
             self._shelf.mkdir()
-            close.callback(self._end_servers)
+            self._clock = root / "clock"
+            self._clock.write_text(World("train", 0).clock)
             self._close = close.pop_all()
         return self
 
@@ -73,9 +71,7 @@ class Sandbox:
     def reset(self, world: dict[str, Any]) -> Desk:
         """Bring the desk to the start of `world` (as in a conversation's meta) and describe it."""
         wanted = World.from_dict(world)
-        if wanted.clock != self._clock:
-            self._end_servers()
-            self._clock = wanted.clock
+        self._clock.write_text(wanted.clock)
         if self._dirty and self._world is not None:
             _restore(self.desk_folder, self._desks[self._world][1])
         self._dirty = False
@@ -100,20 +96,15 @@ class Sandbox:
 
     def _running(self) -> Servers:
         if self._servers is None:
-            self._clock = self._clock or World("train", 0).clock
             env = {
                 **GIT_ENV,
                 "PYTHONPATH": str(FROZEN_CLOCK),
-                "TOOLTUNE_FROZEN_CLOCK": self._clock,
+                "TOOLTUNE_FROZEN_CLOCK": str(self._clock),
             }
-            self._servers = self._stop_servers.enter_context(
+            self._servers = self._close.enter_context(
                 Servers(self._specs.values(), cwd=self.desk_folder, env=env)
             )
         return self._servers
-
-    def _end_servers(self) -> None:
-        self._servers = None
-        self._stop_servers.close()
 
     def _swap(self, wanted: World) -> None:
         """Put one world's projects on the shelf and another's on the desk: a few renames."""

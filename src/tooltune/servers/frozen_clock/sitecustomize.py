@@ -1,7 +1,8 @@
 """Stops the wall clock of a Python tool server, so that its answers can be repeated.
 
 Python runs this at its start where this folder is on PYTHONPATH. TOOLTUNE_FROZEN_CLOCK holds the
-ISO time to stop at. Clocks that measure durations go on, so timeouts still work.
+ISO time to stop at, or the absolute path of a file with it, whose content may change while the
+server runs. Clocks that measure durations go on, so timeouts still work.
 """
 
 import os
@@ -17,6 +18,15 @@ if "TOOLTUNE_FROZEN_CLOCK" in os.environ:
         # A clock that goes on unnoticed would make recorded answers wrong: better no server.
         sys.exit(f"frozen clock: time-machine is missing in {sys.executable}. Install it there.")
     del sys.modules["pytest"]
-    time_machine.travel(
-        datetime.fromisoformat(os.environ["TOOLTUNE_FROZEN_CLOCK"]), tick=False
-    ).start()
+    clock = os.environ["TOOLTUNE_FROZEN_CLOCK"]
+
+    def read_clock() -> datetime:
+        if not os.path.isabs(clock):  # noqa: PTH117 - pathlib would slow down every server's start
+            return datetime.fromisoformat(clock)
+        with open(clock, encoding="utf-8") as file:  # noqa: PTH123
+            return datetime.fromisoformat(file.read().strip())
+
+    traveller = time_machine.travel(read_clock(), tick=False).start()
+    traveller.time_ns = (  # type: ignore[method-assign]
+        lambda: int(read_clock().timestamp()) * 1_000_000_000
+    )

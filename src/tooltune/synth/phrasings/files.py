@@ -317,19 +317,6 @@ of how many lines does {path} consist?
 the lines of {path}: count them
 """.strip()
 
-COUNT_LINES_PATH_MISSING = """
-count the lines in< {path}~ the file>
-how many lines does< {path}~ the file> have?
-how many lines are in< {path}~ my file>?
-what's the line count of< {path}~ that file>?
-tell me how many lines< {path}~ a file> has
-how long is< {path}~ the document>, in lines?
-give me the number of lines in< {path}~ one of the files>
-find out how many lines< {path}~ the text file> has
-check how many lines there are in< {path}~ the file I mean>
-wc -l< {path}>
-""".strip()
-
 LIST_FOLDER = """
 list [the files in|the folder|the directory|] {folder}
 list what is in the folder {folder}

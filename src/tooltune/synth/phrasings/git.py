@@ -103,7 +103,7 @@ show the {n} [latest|most recent|newest] commits< of {repo}>
 list the last {n} commits< of {repo}>
 list {n} commits< from {repo}>
 git log -n {n}< in {repo}>
-git log -{n}< {repo}>
+git log --max-count={n}< {repo}>
 git log< of {repo}>, only {n} entries
 the {n} latest commits< in {repo}> please
 last {n} commits< in {repo}>

@@ -1,53 +1,88 @@
 """Requests about the time of day."""
 
 GET_CURRENT_TIME = """
-what time is it< in {zone}> [now|right now|]?
-what's the time< in {zone}>?
-what is the current time< in {zone}>?
-what is the [local|present] time< in {zone}> [at the moment|]?
-how late is it< in {zone}>?
-tell me the [current|] time< in {zone}>
-tell me how late it is< in {zone}>
-give me the [current|local] time< for {zone}>
-show the [current|] time< in {zone}>
-show me the clock< for {zone}>
-get the [current|] time< for {zone}>
-get current time< {zone}>
-check the clock< in {zone}>
-check what time it is< in {zone}>
-time< in {zone}>?
-time now< in {zone}>
-current time< {zone}>
-<{zone}~> time now [please|]
-<{zone} t~T>ime?
-now< in {zone}>?
-I need the current time< in {zone}>
-I need to know how late it is< in {zone}>
-I'd like to know the time< in {zone}>
-I wonder what the clock says< in {zone}>
-What does the clock say< in {zone}>?
-What time do they have< in {zone}>?
-What hour is it< in {zone}>?
-Is it already evening< in {zone}>?
-Is it still morning< in {zone}>?
-Is it late< in {zone}> [right now|]?
-Can I still call someone< in {zone}> or is it night there?
-What day is it< in {zone}> right now?
-What is today's date< in {zone}>?
-which day of the week is it< in {zone}>?
-look up the time< in {zone}>
-read the clock< for {zone}>
-Do you have the time< for {zone}>?
-Do you know what time it is< in {zone}>?
-Timezone<: {zone}>. What time is it?
-<For {zone}, w~W>hat is the time?
-<In {zone}, h~H>ow late is it at this moment?
-My friend lives somewhere else<, zone {zone}>; what time is it for her?
-are people< in {zone}> awake at this hour? tell me the time there
-find out the present hour< in {zone}>
-let me know the time< in {zone}>
-The time< in {zone}>, please
-what would a clock< in {zone}> show now?
+what time is it in {zone} [now|right now|]?
+what's the time in {zone}?
+what is the current time in {zone}?
+what is the [local|present] time in {zone} [at the moment|]?
+how late is it in {zone}?
+tell me the [current|] time in {zone}
+tell me how late it is in {zone}
+give me the [current|local] time for {zone}
+show the [current|] time in {zone}
+show me the clock for {zone}
+get the [current|] time for {zone}
+get current time {zone}
+check the clock in {zone}
+check what time it is in {zone}
+time in {zone}?
+time now in {zone}
+current time {zone}
+{zone} time now [please|]
+{zone} time?
+now in {zone}?
+I need the current time in {zone}
+I need to know how late it is in {zone}
+I'd like to know the time in {zone}
+I wonder what the clock says in {zone}
+What does the clock say in {zone}?
+What time do they have in {zone}?
+What hour is it in {zone}?
+Is it already evening in {zone}?
+Is it still morning in {zone}?
+Is it late in {zone} [right now|]?
+Can I still call someone in {zone} or is it night there?
+What day is it in {zone} right now?
+What is today's date in {zone}?
+which day of the week is it in {zone}?
+look up the time in {zone}
+read the clock for {zone}
+Do you have the time for {zone}?
+Do you know what time it is in {zone}?
+Timezone: {zone}. What time is it?
+For {zone}, what is the time?
+In {zone}, how late is it at this moment?
+My friend lives somewhere else, zone {zone}; what time is it for her?
+are people in {zone} awake at this hour? tell me the time there
+find out the present hour in {zone}
+let me know the time in {zone}
+The time in {zone}, please
+what would a clock in {zone} show now?
+""".strip()
+
+GET_TIME_ANYWHERE = """
+what time is it [now|right now|]?
+what's the time?
+what is the current time?
+tell me the time
+tell me what time it is [now|]
+how late is it [now|]?
+show the [current|] time
+show me the clock
+get the current time
+give me the [current|exact] time
+check the clock
+current time?
+current time
+time?
+time now
+what time do we have?
+do you have the time?
+do you know what time it is?
+I need the current time
+I'd like to know the time
+I wonder what time it is
+I have no watch, what time is it?
+my watch stopped, how late is it?
+is it late already?
+what day is it today?
+what's today's date?
+which day of the week is it [today|]?
+the time, please
+look up the current time
+let me know what time it is
+how late do we have it?
+read the clock for me
 """.strip()
 
 CONVERT_TIME = """
@@ -113,33 +148,4 @@ change< {time}~ my appointment> from {source} to the time in {target}
 turn< {time}~ a time> in {source} into {target} time
 the show begins< at {time}> in {source}, at what time in {target}?
 shift< {time}~ the meeting time> from {source} to {target}
-""".strip()
-
-CONVERT_TIME_TARGET_MISSING = """
-convert {time} from {source}< to {target}>
-convert {time} {source} [time|]< into {target} time~ into my time>
-what is {time} {source}< in {target}~ over there>?
-when it's {time} in {source}, what time is it< in {target}~ elsewhere>?
-if it is {time} in {source}, how late is it< in {target}~ for the others>?
-give me {time} {source}< as {target} time~ in another time zone>
-translate {time} from {source}< to {target} time>
-The meeting is at {time} {source}. When is that< in {target}~ for my colleague>?
-I have a call at {time} {source}, what is that< in {target}~ in the other office>?
-the show begins at {time} in {source}, at what time< in {target}~ where my friend lives>?
-shift {time} from {source}< to {target}~ to the other zone>
-calculate the time< in {target}~ abroad> for {time} {source}
-""".strip()
-
-CONVERT_TIME_SOURCE_MISSING = """
-convert {time}< from {source}> to {target}
-convert {time}< {source}> to {target} [time|]
-what time is it in {target} when it is {time}< in {source}~ there>?
-when it's {time}< in {source}~ at their place>, what time is it in {target}?
-give me {time}< {source}~ abroad> as {target} time
-translate {time}< from {source}> to {target} time
-The meeting is at {time}< {source}~ for the others>. When is that in {target}?
-I live in {target}. When is {time}< in {source}~ over there> for me?
-work out {time}< {source}~ from the other office> for someone in {target}
-my train leaves at {time}< {source} time~ local time>; which time is that in {target}?
-shift {time}< from {source}> to {target}
 """.strip()
