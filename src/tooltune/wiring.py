@@ -18,28 +18,30 @@ from tooltune.model.generate import Decoder
 from tooltune.model.load import LoadedModel, load_base, resolve_folder
 from tooltune.model.lora import adapter_disabled, attach_lora, load_adapter, read_adapter_config
 from tooltune.rundir import RunDir
+from tooltune.servers.spec import read_specs
 from tooltune.worlds.sandbox import Sandbox
 
 
 def play_cases(run: RunDir, *, config: Path, cases: Path | None) -> dict[str, Any]:
     """The tuned model and, with its adapter switched off, the base, on the same cases."""
     conversations = _read_cases(run, cases)
-    loaded, renderer = _load_tuned(run)
-    tuned = Decoder(loaded)
+    with Sandbox(config) as sandbox:
+        loaded, renderer = _load_tuned(run)
+        tuned = Decoder(loaded)
 
-    def complete_as_base(prompts: list[list[int]], **limits: Any) -> Any:
-        with adapter_disabled(loaded.model):
-            return tuned.complete(prompts, **limits)
+        def complete_as_base(prompts: list[list[int]], **limits: Any) -> Any:
+            with adapter_disabled(loaded.model):
+                return tuned.complete(prompts, **limits)
 
-    with Sandbox(config) as sandbox, terminal.progress() as show:
-        return evaluate(
-            run,
-            conversations=conversations,
-            renderer=renderer,
-            decoders={"base": complete_as_base, "tuned": tuned.complete},
-            sandbox=sandbox,
-            progress=show,
-        )
+        with terminal.progress() as show:
+            return evaluate(
+                run,
+                conversations=conversations,
+                renderer=renderer,
+                decoders={"base": complete_as_base, "tuned": tuned.complete},
+                sandbox=sandbox,
+                progress=show,
+            )
 
 
 def _read_cases(run: RunDir, cases: Path | None) -> list[Conversation]:
@@ -56,6 +58,7 @@ def _read_cases(run: RunDir, cases: Path | None) -> list[Conversation]:
 
 def talk(run: RunDir, *, config: Path) -> None:
     """The tuned model in the terminal, with the servers attached."""
+    read_specs(config)  # chat reads it too, but only after seconds of loading
     loaded, renderer = _load_tuned(run)
     chat(
         config,

@@ -10,7 +10,7 @@ MOST_FLAGS = 12
 
 KNOBS = {
     "model": {"name", "revision", "dtype", "device"},
-    "data": {"train", "validation", "max_sequence_tokens"},
+    "data": {"train", "validation", "max_sequence_tokens", "closing_answers_fraction"},
     "lora": {"rank", "alpha", "dropout", "target_modules"},
     "train": {
         "learning_rate",
