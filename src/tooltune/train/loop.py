@@ -113,6 +113,7 @@ def _validate(
     decoder: Decoder,
 ) -> dict[str, Any]:
     """Measure, and put the adapter into RUN/adapter if it is the best so far."""
+    progress.model.eval()
     sequences = [sequence for rendered in held_out.sequences for sequence in rendered]
     accuracy = turn_accuracy(
         held_out.conversations[: recipe.train.validation_calls],
