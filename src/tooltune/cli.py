@@ -149,6 +149,9 @@ def plan(
     trainer: Annotated[str, typer.Option(help="Whose memory and speed to plan.")] = "tooltune",
     budget_usd: Annotated[float | None, typer.Option(help="Most a run may cost.")] = None,
     deadline_hours: Annotated[float | None, typer.Option(help="Most a run may take.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Memory from the real program on fake tensors.")
+    ] = False,
     explain: Annotated[bool, typer.Option(help="Show the formula of each term.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -169,6 +172,10 @@ def plan(
         trainer=trainer,
     )
     made = plan(request, device=choose_device(request, device))
+    if dry_run:
+        from tooltune.plan.dry_run import refine_plan
+
+        made = refine_plan(made)
     limits = {"budget_usd": budget_usd, "deadline_hours": deadline_hours}
     print(to_text(made, as_json=as_json, explain=explain, **limits))
 

@@ -41,6 +41,7 @@ FLAGS = {
         "--trainer",
         "--budget-usd",
         "--deadline-hours",
+        "--dry-run",
         "--explain",
         "--json",
     },

@@ -75,6 +75,8 @@ class Plan:
     chosen: DevicePlan
     is_requested: bool
     flops_total: float
+    tier: str = "closed form"
+    """How the chosen device's memory was found: closed form, dry run or calibrated."""
 
     @property
     def steps_total(self) -> int:
@@ -157,7 +159,7 @@ def to_dict(made: Plan) -> dict[str, Any]:
     chosen, workload = made.chosen, made.request.workload
     parameters = made.parameters
     return {
-        "tier": "closed form",
+        "tier": made.tier,
         "model": made.request.shape.name,
         "trainer": made.request.trainer.name,
         "parameters": {

@@ -18,14 +18,17 @@ METHODS: tuple[Method, ...] = ("full", "lora", "qlora")
 Phase = Literal["loss", "backward of a layer"]
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-# Share of one layer's activations that is alive, together with its gradients, while it is run
-# backward after recomputation: 1.29 (Qwen3-0.6B) to 1.37 (4B, 8B) on fake tensors.
+# One layer's activations that are alive, together with their gradients, while it is run backward
+# after recomputation, on fake tensors: transformers' layers 1.29 (Qwen3-0.6B) to 1.37 (4B, 8B)
+# beside temporaries of 8 h; ours 1.28 to 1.49 over five shapes, temporaries included.
 _RECOMPUTED_LAYER = 1.36
+_RECOMPUTED_LEAN_LAYER = 1.42
 # The same for the score matrices of eager attention: 9 copies at the peak against 3 kept.
 _RECOMPUTED_SCORES = 3.0
-# Temporaries per token beside what is saved, in units of h: 28 to 33 over four shapes.
+# Temporaries per token beside what is saved: 28 to 33 h over four shapes; ours up to 1.6 c i.
 _TEMPORARIES = 30
 _TEMPORARIES_CHECKPOINTED = 8
+_LEAN_TEMPORARIES = 1.6
 _CUBLAS_BYTES = 16 * 2**20
 # Reserved over allocated by PyTorch's caching allocator: 1.05 to 1.13 in published T4 runs.
 _FRAGMENTATION = 0.10
@@ -52,10 +55,14 @@ class Trainer:
     """Keys and values are repeated for grouped heads before the attention kernel."""
     shares_prefixes: bool = False
     """Each distinct token of a micro-batch is computed once, without padding."""
+    lean_layers: bool = False
+    """Norms and MLP that save less and keep nothing in float32 (model/layers.py)."""
 
 
 TRAINERS = {
-    "tooltune": Trainer("tooltune", "shared", "edges", expands_kv=False, shares_prefixes=True),
+    "tooltune": Trainer(
+        "tooltune", "shared", "edges", expands_kv=False, shares_prefixes=True, lean_layers=True
+    ),
     "trl": Trainer("trl", "compute", "tiles"),
     "transformers": Trainer("transformers", "compute", "full"),
 }
@@ -123,14 +130,21 @@ def estimate_memory(job: Job, method: Method) -> Memory:
     logits = _logits_bytes(job)
     if job.checkpointing:
         saved = float(tokens * shape.layers * _BYTES[job.dtype] * shape.hidden)
-        recomputed, attention = _RECOMPUTED_LAYER * layer, _RECOMPUTED_SCORES * scores
-        workspace = tokens * _TEMPORARIES_CHECKPOINTED * shape.hidden + _CUBLAS_BYTES + temporary
+        is_lean, extra = _is_lean(job, method), 0.0
+        recomputed = (_RECOMPUTED_LEAN_LAYER if is_lean else _RECOMPUTED_LAYER) * layer
+        attention = _RECOMPUTED_SCORES * scores
+        if not is_lean:
+            extra = float(_TEMPORARIES_CHECKPOINTED * shape.hidden)
+        workspace = tokens * extra + _CUBLAS_BYTES + temporary
         backward = recomputed + attention
         peak = saved + workspace + max(backward, logits)
     else:
         saved, recomputed = float(shape.layers * layer), 0.0
         attention = shape.layers * scores
-        backward = tokens * _TEMPORARIES * shape.hidden + _CUBLAS_BYTES + temporary
+        extra = float(_TEMPORARIES * shape.hidden)
+        if _is_lean(job, method):
+            extra = _LEAN_TEMPORARIES * _BYTES[job.dtype] * shape.intermediate
+        backward = tokens * extra + _CUBLAS_BYTES + temporary
         workspace = backward
         peak = saved + attention + max(backward, logits)
     allocated = weights + adapter + gradients + optimizer + peak
@@ -181,6 +195,10 @@ def layer_bytes_per_token(job: Job, method: Method) -> float:
     """
     shape, c = job.shape, _BYTES[job.dtype]
     h, i, qd, kd = shape.hidden, shape.intermediate, shape.qd, shape.kd
+    if _is_lean(job, method):
+        saved = c * (2 * h + 2 * qd + 2 * kd + 2 * i) + 8 + 4 * shape.heads
+        saved += c * (qd + kd) + 4 * (shape.heads + shape.kv_heads) if shape.qk_norm else 0
+        return saved + _adapter_input_bytes(job, c)
     saved = shape.norms_per_layer * (4 * h + 4)
     saved += 4 * (qd + kd) + 4 * (shape.heads + shape.kv_heads) if shape.qk_norm else 0
     saved += c * (qd + 2 * (qd if job.trainer.expands_kv else kd))
@@ -189,6 +207,11 @@ def layer_bytes_per_token(job: Job, method: Method) -> float:
     if method == "full":
         return saved + c * (h + h + i) + c * 2 * h + (c * (qd + kd) if shape.qk_norm else 0)
     return saved + _adapter_input_bytes(job, c)
+
+
+def _is_lean(job: Job, method: Method) -> bool:
+    """Full fine-tuning is not ours: it is planned as transformers does it."""
+    return job.trainer.lean_layers and method != "full"
 
 
 def largest_micro_batch_tokens(job: Job, method: Method, available_bytes: float) -> int:

@@ -61,7 +61,7 @@ def to_text(
 
 def memory_table(made: Plan) -> RenderableType:
     """GiB of each term for the three methods; a term in brackets is not part of the peak."""
-    table = Table(title=f"Peak memory on {made.chosen.device.title}, GiB")
+    table = _table(f"Peak memory on {made.chosen.device.title}, GiB")
     table.add_column("term")
     for method in METHODS:
         table.add_column(_HEADINGS[method], justify="right")
@@ -74,7 +74,7 @@ def memory_table(made: Plan) -> RenderableType:
 
 
 def device_table(made: Plan) -> RenderableType:
-    table = Table(title="LoRA on every device: middle estimate and range")
+    table = _table("LoRA on every device: middle estimate and range")
     for name in ("device", "fits", "most tokens", "hours", "$", "$/h", "time is"):
         table.add_column(name, justify="left" if name == "device" else "right", no_wrap=True)
     for row in made.devices:
@@ -150,7 +150,7 @@ def _head(made: Plan) -> str:
     workload = request.workload
     share = 100 * parameters.lora_trainable / parameters.total
     return (
-        f"{request.shape.name}, trained with {request.trainer.name} (closed form)\n"
+        f"{request.shape.name}, trained with {request.trainer.name} ({made.tier})\n"
         f"  parameters   {parameters.total:,}, of them embedding {parameters.embedding:,}"
         f"{' (tied)' if parameters.embedding_tied else ''}\n"
         f"  LoRA         {parameters.lora_trainable:,} trainable ({share:.2f} %)\n"
@@ -159,6 +159,18 @@ def _head(made: Plan) -> str:
         f"  tokens       {workload.logical_tokens:,} an epoch, of them computed "
         f"{workload.computed_tokens:,} (sharing {workload.sharing_ratio:.2f}x, {workload.basis})\n"
         f"  operations   {made.flops_total / 1e15:,.0f} PFLOP"
+    )
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 3, 0, 0),
+        header_style="dim",
     )
 
 

@@ -1,0 +1,85 @@
+"""Fake-tensor peaks against published T4 runs, and against our engine on real tensors.
+
+All eleven published runs in the closed form; four of them by dry run, because each takes seconds
+(the other seven: `python -m tests.data.published_t4`).
+"""
+
+import pytest
+import torch
+from tests.data.published_t4 import RUNS, predict_by_dry_run, predict_in_closed_form
+
+from tooltune.config import LINEAR_LAYERS
+from tooltune.errors import ConfigError
+from tooltune.plan.dry_run import AllocationTracker, build_model, dry_run, engine_step, refine_plan
+from tooltune.plan.estimate import plan
+from tooltune.plan.memory import TRAINERS, Job, estimate_memory
+from tooltune.plan.request import make_request
+from tooltune.plan.tables import load_tables
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*gradient_checkpointing:FutureWarning"  # peft 0.21.2
+)
+
+
+def engine_job(**changes):
+    values = {
+        "shape": load_tables().shape("smollm2-135m"),
+        "trainer": TRAINERS["tooltune"],
+        "dtype": "float32",
+        "rank": 16,
+        "target_modules": LINEAR_LAYERS,
+        "micro_batch_tokens": 1000,
+        "sequence_tokens": 1000,
+        "checkpointing": False,
+    }
+    return Job(**{**values, **changes})
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.title)
+def test_published_t4_runs_are_predicted_within_8_percent_in_closed_form(run):
+    assert predict_in_closed_form(run) == pytest.approx(run.measured_mib, rel=0.08)
+
+
+@pytest.mark.parametrize("run", [RUNS[0], RUNS[4], RUNS[7], RUNS[9]], ids=lambda run: run.title)
+def test_published_t4_runs_are_predicted_within_3_percent_by_the_dry_run(run):
+    found = predict_by_dry_run(run)
+    assert found.gpu_bytes / 2**20 == pytest.approx(run.measured_mib, rel=0.03)
+    assert found.peak_bytes / 2**20 == pytest.approx(run.measured_mib, rel=0.03)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_closed_form_of_our_engine_agrees_with_its_dry_run(checkpointing, dtype):
+    job = engine_job(checkpointing=checkpointing, dtype=dtype, micro_batch_tokens=4000)
+    ran = dry_run(job.shape, lambda layers: build_model(job, layers), engine_step(job))
+    assert estimate_memory(job, "lora").allocated == pytest.approx(ran.peak_bytes, rel=0.08)
+
+
+def test_the_tracker_counts_a_storage_until_it_dies():
+    with AllocationTracker() as tracker:
+        first = torch.empty(1000, dtype=torch.float32)
+        view = first[10:]
+        second = torch.empty(128, dtype=torch.float32)
+        assert tracker.current == 4096 + 512  # blocks of 512 bytes; a view is no storage
+        del first
+        assert tracker.current == 4096 + 512
+        del view, second
+        assert tracker.current == 0
+    assert tracker.peak == 4096 + 512
+
+
+def test_the_dry_run_refines_the_chosen_device_only():
+    tables = load_tables()
+    request = make_request(model="smollm2-135m", examples="64", mean_tokens=400)
+    made = plan(request, device=tables.device("t4"))
+    refined = refine_plan(made)
+    assert refined.tier == "dry run"
+    before, after = made.chosen.memory["lora"].total, refined.chosen.memory["lora"].total
+    assert after == pytest.approx(before, rel=0.1)
+    assert refined.devices[1] is made.devices[1]
+
+
+def test_a_trainer_that_is_not_ours_is_refused_by_the_dry_run():
+    request = make_request(examples="64", mean_tokens=400, trainer="trl")
+    with pytest.raises(ConfigError, match=r"executes tooltune's own engine .got trainer trl"):
+        refine_plan(plan(request, device=load_tables().device("t4")))
