@@ -4,7 +4,8 @@ Values are plain and short on purpose (each token is paid for in training), with
 digits, underscores, capitals, dots. Time zones are IANA names, written out in the request.
 """
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Split = Literal["train", "validation", "test"]
@@ -26,6 +27,17 @@ class Pool:
 
 def _words(train: str, validation: str, test: str) -> Pool:
     return Pool(tuple(train.split()), tuple(validation.split()), tuple(test.split()))
+
+
+def _with_compounds(pool: Pool, forms: str, parts: tuple[str, ...], *, count: int) -> Pool:
+    """The pool with many invented names in `train`: a model that meets each name a few times can
+    only learn to copy it, where it would learn a short list by heart."""
+    rng = random.Random(f"{forms} {count}")
+    known = dict.fromkeys(pool.train)
+    while len(known) < len(pool.train) + count:
+        form = rng.choice(forms.split())
+        known[form.format(*rng.sample(parts, 2), n=rng.randint(2, 99))] = None
+    return replace(pool, train=tuple(known))
 
 
 PROJECTS = _words(
@@ -233,3 +245,17 @@ RISKY_CONTENTS = Pool(
         "token for the laundry is in the drawer",
     ),
 )
+
+_PARTS = tuple(word for word in NOUNS.train if word.isalpha() and word.islower())
+
+PROJECTS = _with_compounds(
+    PROJECTS, "{0}-{1} {0}_{1} {0}{n} {0}-{n} {0}{1} my_{0}", _PARTS, count=500
+)
+STEMS = _with_compounds(STEMS, "{0}_{1} {0}-{1} {0}{n} {0}_v{n} {0}{1}", _PARTS, count=400)
+BRANCHES = _with_compounds(
+    BRANCHES,
+    "feature/{0}-{1} fix-{0} wip/{0} {0}-{1} {0}_{n} team/{0} hotfix/{0}-{n}",
+    _PARTS,
+    count=300,
+)
+NOUNS = _with_compounds(NOUNS, "{0}_{1} {0}{n} {0}{1} {0}Id get_{0}", _PARTS, count=150)
