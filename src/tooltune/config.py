@@ -57,6 +57,8 @@ class LoraSection(_Section):
     training holds at 0; above 0 a shared token has one mask for all sequences through it."""
     target_modules: tuple[str, ...] = LINEAR_LAYERS
     """Names of the linear layers that get an adapter."""
+    b_learning_rate_ratio: float = Field(1.0, gt=0)
+    """B learns at this multiple of train.learning_rate, A at 1 (LoRA+, arXiv 2402.12354)."""
 
 
 class TrainSection(_Section):

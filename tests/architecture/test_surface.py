@@ -11,7 +11,7 @@ MOST_FLAGS = 12
 KNOBS = {
     "model": {"name", "revision", "dtype", "device"},
     "data": {"train", "validation", "max_sequence_tokens", "closing_answers_fraction"},
-    "lora": {"rank", "alpha", "dropout", "target_modules"},
+    "lora": {"rank", "alpha", "dropout", "target_modules", "b_learning_rate_ratio"},
     "train": {
         "learning_rate",
         "examples_per_step",

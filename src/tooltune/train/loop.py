@@ -26,7 +26,13 @@ from tooltune.evaluate.run import turn_accuracy
 from tooltune.jsonl import write_json, write_jsonl, write_text
 from tooltune.model.generate import Decoder
 from tooltune.model.load import LoadedModel, load_base, resolve_folder
-from tooltune.model.lora import adapter_disabled, attach_lora, save_adapter, trainable_parameters
+from tooltune.model.lora import (
+    adapter_disabled,
+    attach_lora,
+    lora_layers,
+    save_adapter,
+    trainable_parameters,
+)
 from tooltune.packing.pack import plan_epoch
 from tooltune.rundir import RunDir
 from tooltune.train.checkpoint import (
@@ -139,8 +145,15 @@ def _prepare(recipe: Recipe) -> tuple[LoadedModel, Progress]:
         loaded.model.activation_checkpointing_enable(  # type: ignore[operator]
             activation_checkpointing_kwargs={"use_reentrant": False}
         )
+    layers = lora_layers(loaded.model).values()
     optimizer = torch.optim.AdamW(
-        trainable_parameters(loaded.model),
+        [
+            {"params": [layer.lora_A for layer in layers], "rate_ratio": 1.0},
+            {
+                "params": [layer.lora_B for layer in layers],
+                "rate_ratio": recipe.lora.b_learning_rate_ratio,
+            },
+        ],
         lr=recipe.train.learning_rate,
         weight_decay=recipe.train.weight_decay,
         fused=True,

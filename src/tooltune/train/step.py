@@ -73,7 +73,7 @@ def train_step(
             "updated. Lower train.learning_rate, or set model.dtype to float32."
         )
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("rate_ratio", 1.0)
     optimizer.step()
     seconds = time.perf_counter() - start
     logical_tokens = sum(tree.logical_tokens for tree in trees)
