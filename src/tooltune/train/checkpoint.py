@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tooltune.config import Recipe
-from tooltune.errors import ModelError
+from tooltune.errors import ModelError, TooltuneError
 from tooltune.jsonl import read_json, unwritable, write_json
 from tooltune.model.lora import load_adapter, lora_layers, save_adapter
 from tooltune.rundir import RunDir
@@ -83,7 +83,7 @@ def load_checkpoint(run: RunDir, progress: Progress) -> None:
         state = read_json(folder / STATE)
         torch.set_rng_state(tensors.pop(_RANDOM))
         load_optimizer_state(progress.model, progress.optimizer, tensors)
-    except (ModelError, SafetensorError, OSError, KeyError, RuntimeError) as error:
+    except (TooltuneError, SafetensorError, OSError, KeyError, RuntimeError) as error:
         before = f" and {checkpoints[-2][1].name} is taken" if len(checkpoints) > 1 else ""
         raise ModelError(
             f"{folder}: damaged checkpoint ({error}). Delete the folder{before} with --resume."
@@ -119,17 +119,20 @@ def whole_folder(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        old = folder.with_name(f"{folder.name}.old")
         try:
             yield folder
             for path in folder.iterdir():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
             folder.chmod(0o755)
+            # Moved aside, not removed: a kill in between must not leave half a folder in place.
             if target.exists():
-                shutil.rmtree(target)
+                target.replace(old)
             folder.replace(target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         cause = error if isinstance(error, OSError) else OSError(str(error))
         raise unwritable(target, cause) from error
