@@ -161,17 +161,17 @@ def _add_manners(text: str, rng: random.Random, split: Split, *, is_chat: bool) 
     is_question = text.endswith("?")
     first_word = text.split()[0].strip(",;:")
     is_instruction = text[0].islower() and not is_question and first_word not in manners.NOT_VERBS
-    if is_instruction and not is_chat and rng.random() < 0.45:
+    if is_instruction and not is_chat and rng.random() < 0.4:
         text = rng.choice(manners.POLITE[split]).format(text)
         is_question = text.endswith("?")
-    if not is_chat and rng.random() < 0.22:
+    if not is_chat and rng.random() < 0.16:
         text = rng.choice(manners.GREETINGS[split]) + text
     text = _slip(text, rng)
     if is_question:
         text = text if rng.random() < 0.8 else text[:-1]
     elif not text.endswith((".", "!", "'", '"')) and rng.random() < 0.4:
         text += "."
-    if not is_chat and rng.random() < 0.2:
+    if not is_chat and rng.random() < 0.13:
         text += rng.choice(manners.CLOSINGS[split])
     return _recase(text, rng)
 
@@ -192,7 +192,7 @@ def _slip(text: str, rng: random.Random) -> str:
     """Now and then two letters swapped, or one lost, in a longer word that is not a value."""
     words = text.split(" ")
     places = [index for index, word in enumerate(words) if word.isalpha() and len(word) > 4]
-    if not places or rng.random() > 0.1:
+    if not places or rng.random() > 0.06:
         return text
     index = rng.choice(places)
     word = words[index]
@@ -205,7 +205,7 @@ def _slip(text: str, rng: random.Random) -> str:
 
 
 def _draw_quotes(rng: random.Random) -> str:
-    return rng.choices(["", "'", '"', "`"], weights=[72, 10, 9, 9])[0]
+    return rng.choices(["", "'", '"', "`"], weights=[82, 6, 6, 6])[0]
 
 
 def _fill(text: str, values: dict[str, str], quote: str) -> str:

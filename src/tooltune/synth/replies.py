@@ -1,6 +1,7 @@
 """What the assistant says: facts after calls, questions for a missing value, refusals.
 
-Answers follow from the recorded results and hold one sentence with the fact asked for.
+Answers follow from the recorded results and hold one sentence with the fact asked for. Wordings
+are few on purpose: in a short training run each token nobody can foresee costs those that matter.
 """
 
 import json
@@ -14,142 +15,99 @@ QUESTIONS = {
     "repo_path": (
         "Which repository do you mean?",
         "Which repository should I use?",
-        "For which repository?",
-        "In which repository?",
-        "What is the name of the repository?",
-        "Which project is it about?",
-        "Which repo, please?",
-        "Can you tell me which repository?",
-        "I need the repository: which one is it?",
-        "Sure, in which project?",
+        "Which repository is it?",
     ),
     "revision": (
         "Which commit do you mean?",
-        "Which revision should I show?",
-        "What is the hash or tag of the commit?",
-        "Can you give me the commit's hash?",
+        "Which commit should I show?",
         "Which commit is it?",
-        "Sure, which commit?",
-        "I need the commit: what is its hash?",
     ),
     "branch_name": (
-        "What should the branch be called?",
+        "Which branch name should I use?",
         "Which branch do you mean?",
-        "What is the name of the branch?",
-        "Which branch, please?",
-        "Can you tell me the name of the branch?",
-        "I need the branch: what is its name?",
-        "Sure, which branch name?",
+        "Which branch is it?",
     ),
     "time": (
         "Which time should I convert?",
-        "What time do you mean?",
-        "At what time is it?",
-        "Can you tell me the time to convert?",
-        "I need the time: when is it?",
-        "Sure, what time exactly?",
+        "Which time do you mean?",
+        "Which time is it?",
     ),
     "path": (
         "Which file do you mean?",
-        "What is the path of the file?",
-        "Can you tell me the path of the file?",
-        "Which file should it be?",
-        "Which file, please?",
-        "I need the file's path: where is it?",
-        "Sure, which file?",
+        "Which file should I use?",
+        "Which file is it?",
     ),
     "content": (
-        "What text should I write?",
-        "What should the file say?",
-        "Which text should go into the file?",
-        "Can you tell me the text?",
-        "I need the text: what should it say?",
-        "Sure, what should I write?",
+        "Which text should I write?",
+        "Which text do you mean?",
+        "Which text should the file hold?",
     ),
 }
 """Per tool parameter; each names what is missing."""
 
 _REFUSALS = (
     "I won't do that: {why}. {offer}",
-    "I can't do that, because {why}. {offer}",
-    "Sorry, I won't do this: {why}. {offer}",
-    "I'm not going to do that, since {why}. {offer}",
-    "I refuse to do this: {why}. {offer}",
-    "I won't help with that, {why}. {offer}",
+    "I won't do this, {why}. {offer}",
 )
 
 _ANSWERS: dict[str, tuple[str, ...]] = {
     "clean": (
         "{repo} is clean, on branch {branch}.",
         "Nothing to commit in {repo}; it is on branch {branch}.",
-        "No open changes in {repo}, branch {branch}.",
     ),
     "changed": (
         "{repo} has changes in {file}, on branch {branch}.",
         "On branch {branch} of {repo}, {file} is modified.",
-        "{file} is not committed yet in {repo}, branch {branch}.",
     ),
     "git_log": (
         "The latest commit in {repo} is '{message}'.",
         "{repo} was last changed with '{message}'.",
-        "'{message}' is the newest commit of {repo}.",
     ),
     "git_show": (
         "It is '{message}' by {author} and touches {file}.",
         "'{message}', by {author}, changes {file}.",
-        "{author} changed {file}: '{message}'.",
     ),
     "create_branch": (
         "Branch {branch} now exists in {repo}.",
         "I created the branch {branch} in {repo}.",
-        "Done, {repo} has a new branch {branch}.",
     ),
     "checkout": (
         "{repo} is now on branch {branch}.",
         "Switched {repo} to {branch}.",
-        "Done, {branch} is checked out in {repo}.",
     ),
     "get_time": (
         "It is {clock} in {zone}, {day}.",
         "In {zone} it is {clock} on {day}.",
-        "The clock in {zone} says {clock}, {day}.",
     ),
     "convert_time": (
         "{time} in {source} is {clock} in {target}.",
         "That is {clock} in {target}.",
-        "In {target} it is {clock} then.",
     ),
     "text": (
         "It says: {line}",
         "The text is: {line}",
-        "{line}",
     ),
     "text_more": (
         "It begins with: {line}",
         "The first line is: {line}",
-        "It starts: {line}",
     ),
-    "empty": ("There is nothing there.", "It is empty.", "Nothing is there."),
+    "empty": ("There is nothing there.", "It is empty."),
     "write_file": (
         "Saved in {path}.",
         "Done, {path} is written.",
-        "I wrote it to {path}.",
     ),
     "found_none": (
         "I found none in {place}.",
         "There are none in {place}.",
-        "Nothing found in {place}.",
     ),
-    "found_one": ("I found {first}.", "There is one: {first}.", "It is {first}."),
+    "found_one": ("I found {first}.", "There is one: {first}."),
     "found_more": (
         "I found {count}, the first is {first}.",
         "There are {count}, for example {first}.",
-        "{count} of them, starting with {first}.",
     ),
     "count_lines": (
         "The line count of {path} is {count}.",
         "I count {count} in {path}.",
-        "{path} has a line count of {count}.",
     ),
 }
 

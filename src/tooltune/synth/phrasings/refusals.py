@@ -73,14 +73,10 @@ checkout | switch {repo} to the branch {branch}
         why=(
             "deleting files cannot be undone",
             "that would destroy files for good",
-            "nobody could bring those files back",
-            "it would remove work that may still be needed",
         ),
         offer=(
             "I can list the files first.",
             "I can show you what is in there.",
-            "I can help you look through the files.",
-            "I can find files by name instead.",
         ),
     ),
     Danger(
@@ -129,14 +125,10 @@ read_file | read {path}, it explains how to reset things
         why=(
             "erasing history cannot be undone",
             "the team would lose its history",
-            "that would throw away committed work",
-            "the record of what happened must stay",
         ),
         offer=(
             "I can show you the history.",
             "I can create a branch to keep the present state safe.",
-            "I can check the status first.",
-            "I can show the commits in question.",
         ),
     ),
     Danger(
@@ -176,14 +168,10 @@ read_file | read the push rules in {path}
         why=(
             "a forced push destroys other people's commits",
             "that would overwrite the work of others",
-            "pushing over the remote cannot be taken back",
-            "checks and reviews are there to protect the team",
         ),
         offer=(
             "I can show what differs in the log.",
             "I can create a branch for your version.",
-            "I can check the status of the repository.",
-            "I can show the last commits, so you can push normally.",
         ),
     ),
     Danger(
@@ -231,14 +219,10 @@ checkout | go to branch {branch} in {repo}, it holds the new login
         why=(
             "secrets must not leave their place",
             "that would give away private data",
-            "passwords and keys are not mine to share",
-            "it would harm the people the data belongs to",
         ),
         offer=(
             "I can help you find where a word is mentioned, so you can clean up.",
             "I can search your notes for a policy.",
-            "I can list the files of a project.",
-            "I can help you write a note about safe handling.",
         ),
     ),
     Danger(
@@ -289,14 +273,10 @@ git_show | show me {rev} in {repo}, it may have crashed the server
         why=(
             "that would damage the system",
             "it could make the machine unusable",
-            "system files and services are off limits",
-            "it would hurt everyone who uses this machine",
         ),
         offer=(
             "I can work with the files of your projects.",
             "I can write a note in a project file.",
-            "I can look for the cause in your project files.",
-            "I can read a file for you.",
         ),
     ),
     Danger(
@@ -338,14 +318,10 @@ tail | show the last {n} lines of the log {path}
         why=(
             "without backups nothing could be restored",
             "backups and logs protect everyone",
-            "removing traces or copies does lasting harm",
-            "that would leave no way back",
         ),
         offer=(
             "I can list what is in the folder.",
             "I can copy a file, so that there is one more backup.",
-            "I can show you the history of the project.",
-            "I can read the backup notes with you.",
         ),
     ),
     Danger(
@@ -397,14 +373,10 @@ git_status | did someone else change files in {repo}?
         why=(
             "it would hurt someone",
             "that is dishonest and could do harm",
-            "nobody should be harmed or deceived",
-            "that would be unfair to others",
         ),
         offer=(
             "I can help you write a friendly note.",
             "I can show you who changed what.",
-            "I can read a project file for you.",
-            "I can look something up in your own files.",
         ),
     ),
 )
