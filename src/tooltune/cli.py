@@ -145,7 +145,7 @@ def plan(
     ] = None,
     mean_tokens: Annotated[int | None, typer.Option(min=1, help="Of a conversation.")] = None,
     prefix_tokens: Annotated[int, typer.Option(min=0, help="That all conversations share.")] = 0,
-    device: Annotated[str | None, typer.Option(help="A device of the shipped table.")] = None,
+    device: Annotated[str | None, typer.Option(help="Of the shipped table, or `this`.")] = None,
     trainer: Annotated[str, typer.Option(help="Whose memory and speed to plan.")] = "tooltune",
     budget_usd: Annotated[float | None, typer.Option(help="Most a run may cost.")] = None,
     deadline_hours: Annotated[float | None, typer.Option(help="Most a run may take.")] = None,

@@ -2,6 +2,7 @@
 
 RUN/recipe.toml            every knob of the run, resolved
 RUN/run.json               what was found at the start: versions, dtype and why, data counts
+RUN/plan.json              what was planned: steps, memory by term, time, cost
 RUN/metrics.jsonl          one row a step
 RUN/checkpoints/step-*/    adapter in PEFT's format, optimizer, random state, data position
 RUN/adapter/               the chosen adapter with tokenizer and chat template
@@ -32,6 +33,10 @@ class RunDir:
     @property
     def run(self) -> Path:
         return self.path / "run.json"
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
 
     @property
     def metrics(self) -> Path:

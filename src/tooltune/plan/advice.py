@@ -76,7 +76,7 @@ def notes(made: Plan) -> list[str]:
     if chosen.price and (note := chosen.price.age_note(request.today)):
         lines.append(f"{chosen.price.provider} {chosen.price.offer}: {note}; check it.")
     is_job = chosen.price is not None and chosen.price.provider == "Hugging Face Jobs"
-    if is_job and chosen.duration.hours[2] > _JOBS_TIMEOUT_HOURS:
+    if is_job and chosen.hours > _JOBS_TIMEOUT_HOURS:
         lines.append("Hugging Face Jobs stop after 30 minutes unless --timeout says otherwise.")
     if chosen.device.memory_basis == "derived":
         lines.append(f"{chosen.device.title}: memory {chosen.device.memory_source}, not measured.")
@@ -94,8 +94,8 @@ def _replan(change: str, request: Request, before: DevicePlan) -> Change:
         change=change,
         total_gib_before=before.memory["lora"].total / GIB,
         total_gib_after=after.memory["lora"].total / GIB,
-        hours_before=before.duration.hours[1],
-        hours_after=(after.duration.hours[1], after.duration.hours[1]),
+        hours_before=before.hours,
+        hours_after=(after.hours, after.hours),
         fits=after.fits("lora"),
     )
 
@@ -130,14 +130,14 @@ def _everything(request: Request, before: DevicePlan) -> list[Change]:
             change,
             change=words,
             total_gib_before=before.memory["lora"].total / GIB,
-            hours_before=before.duration.hours[1],
+            hours_before=before.hours,
         )
     ]
 
 
 def _quantised(before: DevicePlan) -> Change:
     low, high = _QLORA_SLOWDOWN
-    hours = before.duration.hours[1]
+    hours = before.hours
     return Change(
         change="QLoRA: a 4-bit base",
         total_gib_before=before.memory["lora"].total / GIB,

@@ -6,16 +6,14 @@ checkpointing 6 N_l + 8 P_l + 4.5 a; full fine-tuning 6 N_l + 3.5 a, with it 7.5
 to torch's FlopCounterMode on Qwen3-1.7B within 0.1 % (8.593 GFLOP a token, formula 8.595).
 """
 
+import math
 from dataclasses import dataclass
 
 from tooltune.plan.memory import Job, Method, static_bytes
 from tooltune.plan.shape import count_parameters
-from tooltune.plan.tables import Basis, Device
+from tooltune.plan.tables import THIS, Basis, Device
 from tooltune.plan.workload import Workload
 
-# Kernel launches bound small micro-batches: 125 ms for 24 layers and 150 ms for 32, checkpointed
-# LoRA on an A100 (QwenLM/Qwen README).
-_LAUNCH_SECONDS_PER_LAYER = 0.005
 _STEP_SECONDS = 0.02
 
 
@@ -50,16 +48,21 @@ def flops_per_token(job: Job, workload: Workload, method: Method) -> float:
 
 def estimate_duration(
     job: Job, workload: Workload, device: Device, method: Method, *, epochs: int
-) -> Duration:
-    """Operations over the achievable rate, with the parts bound by bandwidth and launches apart."""
+) -> Duration | None:
+    """Operations over the achievable rate, with the parts bound by bandwidth and launches apart.
+
+    None where no rate is known.
+    """
+    if device.achieved_tflops is None:
+        return None
     micro_per_step = workload.micro_batches / workload.steps_per_epoch
     flops = flops_per_token(job, workload, method) * workload.computed_tokens
     per_micro = flops / workload.micro_batches
-    bandwidth = device.bandwidth_gb_per_second * 1e9
+    bandwidth = (device.bandwidth_gb_per_second or math.inf) * 1e9
     weights, adapter, gradients, optimizer, _ = static_bytes(job, method)
     passes = 3 if job.checkpointing else 2
     reading = passes * weights / bandwidth
-    launching = _LAUNCH_SECONDS_PER_LAYER * job.shape.layers
+    launching = device.launch_seconds_per_layer * job.shape.layers
     # Adam reads and writes its states, gradients and parameters once an update.
     update = 2 * (adapter + gradients + optimizer) / bandwidth + _STEP_SECONDS
     slow, middle, fast = (per_micro / (rate * 1e12) for rate in device.achieved_tflops)
@@ -69,7 +72,7 @@ def estimate_duration(
     )
     total = workload.steps_per_epoch * epochs / 3600
     floors = {"arithmetic": middle, "reading weights": reading, "kernel launches": launching}
-    own = job.trainer.shares_prefixes
+    own = job.trainer.shares_prefixes and device.name != THIS
     return Duration(
         hours=(total * steps[0], total * steps[1], total * steps[2]),
         seconds_per_step=(steps[0], steps[1], steps[2]),

@@ -4,6 +4,7 @@ The closed form: arithmetic only, no torch. `plan.dry_run` and `plan.calibrate` 
 """
 
 import datetime
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,7 +46,7 @@ class DevicePlan:
 
     device: Device
     memory: dict[Method, Memory]
-    duration: Duration
+    duration: Duration | None
     price: Price | None
     largest_micro_batch_tokens: int
 
@@ -58,8 +59,13 @@ class DevicePlan:
         return self.fits("lora") and total > (1 - TIGHT_FRACTION) * self.device.memory_mib * 2**20
 
     @property
+    def hours(self) -> float:
+        """Middle estimate; infinite where no rate is known."""
+        return math.inf if self.duration is None else self.duration.hours[1]
+
+    @property
     def usd(self) -> tuple[float, float, float] | None:
-        if self.price is None:
+        if self.price is None or self.duration is None:
             return None
         low, middle, high = (hours * self.price.usd_per_hour for hours in self.duration.hours)
         return low, middle, high
@@ -133,6 +139,7 @@ def make_job(request: Request, device: Device) -> Job:
         checkpointing=recipe.train.activation_checkpointing,
         dropout=recipe.lora.dropout,
         context_bytes=device.context_mib * 2**20,
+        fragmentation=device.fragmentation,
     )
 
 
@@ -149,7 +156,7 @@ def cheapest(
         if row.usd is not None
         and row.fits("lora")
         and (budget_usd is None or row.usd[1] <= budget_usd)
-        and (deadline_hours is None or row.duration.hours[1] <= deadline_hours)
+        and (deadline_hours is None or row.hours <= deadline_hours)
     ]
     return min(priced, key=lambda pair: pair[0])[1] if priced else None
 
@@ -203,7 +210,7 @@ def with_micro_batch(request: Request, micro_batch_tokens: int) -> Request:
 
 
 def _device_dict(row: DevicePlan, today: datetime.date) -> dict[str, Any]:
-    usd, price = row.usd, row.price
+    usd, price, time = row.usd, row.price, row.duration
     return {
         "device": row.device.name,
         "device_memory_gib": round(row.device.memory_mib * 2**20 / GIB, 2),
@@ -211,15 +218,15 @@ def _device_dict(row: DevicePlan, today: datetime.date) -> dict[str, Any]:
         "tight": row.is_tight,
         "fits_by_method": {method: row.fits(method) for method in METHODS},
         "largest_micro_batch_tokens": row.largest_micro_batch_tokens,
-        "hours": round(row.duration.hours[1], 4),
-        "hours_range": [round(row.duration.hours[0], 4), round(row.duration.hours[2], 4)],
-        "seconds_per_step": round(row.duration.seconds_per_step[1], 4),
-        "bound": row.duration.bound,
+        "hours": time and round(time.hours[1], 4),
+        "hours_range": time and [round(time.hours[0], 4), round(time.hours[2], 4)],
+        "seconds_per_step": time and round(time.seconds_per_step[1], 4),
+        "bound": time and time.bound,
         "usd": None if usd is None else round(usd[1], 4),
         "usd_range": None if usd is None else [round(usd[0], 4), round(usd[2], 4)],
         "usd_per_hour": None if price is None else price.usd_per_hour,
         "offer": None if price is None else f"{price.provider} {price.offer}",
         "price_note": None if price is None else price.age_note(today),
-        "basis": row.duration.basis,
-        "basis_note": row.duration.basis_note,
+        "basis": time and time.basis,
+        "basis_note": time and time.basis_note,
     }

@@ -30,8 +30,6 @@ _TEMPORARIES = 30
 _TEMPORARIES_CHECKPOINTED = 8
 _LEAN_TEMPORARIES = 1.6
 _CUBLAS_BYTES = 16 * 2**20
-# Reserved over allocated by PyTorch's caching allocator: 1.05 to 1.13 in published T4 runs.
-_FRAGMENTATION = 0.10
 # A quantised base: 4 bits, and one double-quantised scale per 64 weights (measured 0.0156 bytes).
 _NF4_BYTES = 0.5156
 
@@ -85,6 +83,7 @@ class Job:
     checkpointing: bool
     dropout: float = 0.0
     context_bytes: float = 0.0
+    fragmentation: float = 0.10
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ def estimate_memory(job: Job, method: Method) -> Memory:
         workspace = backward
         peak = saved + attention + max(backward, logits)
     allocated = weights + adapter + gradients + optimizer + peak
-    fragmentation = _FRAGMENTATION * allocated
+    fragmentation = job.fragmentation * allocated
     return Memory(
         weights=weights,
         adapter=adapter,

@@ -7,7 +7,7 @@ from tooltune.config import Recipe, load_recipe, nearest
 from tooltune.errors import ConfigError
 from tooltune.plan.estimate import Request
 from tooltune.plan.memory import TRAINERS, Trainer
-from tooltune.plan.tables import Device, load_tables
+from tooltune.plan.tables import THIS, Device, load_tables
 from tooltune.plan.workload import Workload, workload_from_averages
 
 RECIPE_EXAMPLES = 15_694
@@ -53,7 +53,14 @@ def make_request(
 
 
 def choose_device(request: Request, name: str | None) -> Device | None:
-    """The named device; None leaves the choice to the plan. Raises ConfigError."""
+    """The named device; None leaves the choice to the plan. Raises ConfigError.
+
+    `this` measures the machine at hand, which needs torch and about ten seconds.
+    """
+    if name == THIS:
+        from tooltune.plan.this_machine import this_machine
+
+        return this_machine(request)
     return None if name is None else request.tables.device(name)
 
 

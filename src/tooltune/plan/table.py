@@ -83,10 +83,10 @@ def device_table(made: Plan) -> RenderableType:
             row.device.name + (" *" if row is made.chosen else ""),
             "tight" if row.is_tight else "yes" if fits else "no",
             f"{row.largest_micro_batch_tokens:,}",
-            _range(row.duration.hours) if fits else "-",
+            "-" if not fits else "unknown" if row.duration is None else _range(row.duration.hours),
             "-" if not fits else "unknown" if row.usd is None else _range(row.usd),
             "unknown" if row.price is None else f"{row.price.usd_per_hour:.2f}",
-            row.duration.basis,
+            "unknown" if row.duration is None else row.duration.basis,
         )
     return table
 
@@ -108,8 +108,7 @@ def advise(made: Plan, *, budget_usd: float | None, deadline_hours: float | None
     else:
         assert best.usd is not None
         lines.append(
-            f"Cheapest{within}: {best.device.title}, ${best.usd[1]:.2f} "
-            f"in {best.duration.hours[1]:.2f} h."
+            f"Cheapest{within}: {best.device.title}, ${best.usd[1]:.2f} in {best.hours:.2f} h."
         )
     return lines + [_change_line(change) for change in suggest_changes(made)]
 

@@ -1,0 +1,131 @@
+"""The plan of a run that is about to start, and what its first real steps say of it.
+
+`train` calls these: plan_training before anything is loaded, require_fit, write_plan, and calibrate
+after CALIBRATION_STEPS steps. None of them needs torch.
+"""
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tooltune.config import Recipe
+from tooltune.data.examples import Examples
+from tooltune.errors import ConfigError
+from tooltune.jsonl import write_json
+from tooltune.plan.advice import suggest_changes
+from tooltune.plan.estimate import Plan, Request, plan, to_dict
+from tooltune.plan.memory import GIB, TRAINERS
+from tooltune.plan.tables import Device, load_tables
+from tooltune.plan.workload import workload_from_examples
+from tooltune.rundir import RunDir
+
+CALIBRATION_STEPS = 20
+_WARMUP_STEPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the first steps measured. Intervals are of 95 %."""
+
+    steps: int
+    seconds_per_step: float
+    hours_left: float
+    hours_left_interval: tuple[float, float]
+    usd_total: float | None
+    peak_memory_gib: float
+    planned_memory_gib: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        low, high = self.hours_left_interval
+        usd = "" if self.usd_total is None else f", ${self.usd_total:.2f} in all"
+        return (
+            f"After {self.steps} steps: {self.seconds_per_step:.2f} s a step, "
+            f"{self.hours_left:.2f} h left ({low:.2f} to {high:.2f}){usd}; "
+            f"memory {self.peak_memory_gib:.2f} GiB, planned {self.planned_memory_gib:.2f}."
+        )
+
+
+def plan_training(recipe: Recipe, examples: Examples, *, folder: Path, device: Device) -> Plan:
+    """On the run's own examples. `folder` holds the model's config.json."""
+    tables = load_tables()
+    workload = workload_from_examples(
+        examples.sequences,
+        examples.groups,
+        examples_per_step=recipe.train.examples_per_step,
+        micro_batch_tokens=recipe.train.micro_batch_tokens,
+        shares_prefixes=True,
+        seed=recipe.train.seed,
+    )
+    request = Request(
+        recipe=recipe,
+        shape=tables.shape(str(folder)),
+        workload=workload,
+        trainer=TRAINERS["tooltune"],
+        tables=tables,
+        today=datetime.date.today(),
+    )
+    return plan(request, device=device)
+
+
+def require_fit(made: Plan) -> None:
+    """Raises ConfigError with what to change where LoRA's planned peak is above the device."""
+    chosen = made.chosen
+    if chosen.fits("lora"):
+        return
+    needed, there = chosen.memory["lora"].total / GIB, chosen.device.memory_mib / 1024
+    helpful = [change.change for change in suggest_changes(made) if change.fits]
+    advice = f"What would fit: {'; '.join(helpful)}." if helpful else "Take a smaller model."
+    raise ConfigError(
+        f"this run cannot fit {chosen.device.title}: planned peak {needed:.2f} GiB "
+        f"(got {there:.2f} GiB). {advice}"
+    )
+
+
+def describe_plan(made: Plan) -> str:
+    """The two lines `train` prints before its first step."""
+    workload, chosen = made.request.workload, made.chosen
+    memory = chosen.memory["lora"].total / GIB
+    return (
+        f"Plan: {made.steps_total:,} steps, {workload.logical_tokens:,} tokens an epoch, "
+        f"{workload.computed_tokens:,} computed (sharing {workload.sharing_ratio:.2f}x)\n"
+        f"Plan: peak {memory:.2f} of {chosen.device.memory_mib / 1024:.2f} GiB; time left is said "
+        f"after {CALIBRATION_STEPS} steps"
+    )
+
+
+def write_plan(run: RunDir, made: Plan) -> None:
+    """RUN/plan.json: what `tooltune plan --json` prints, for the report."""
+    write_json(run.plan, to_dict(made))
+
+
+def calibrate(made: Plan, rows: Sequence[Mapping[str, Any]]) -> Calibration:
+    """From rows of metrics.jsonl: time by computed tokens, since steps differ in length."""
+    measured = rows[_WARMUP_STEPS:] if len(rows) > 2 * _WARMUP_STEPS else rows
+    seconds = np.array([row["seconds"] for row in measured], dtype=float)
+    tokens = np.array([row["distinct_tokens"] for row in measured], dtype=float)
+    rate = float(tokens.sum() / seconds.sum())
+    residual = seconds - tokens / rate
+    error = float(residual.std(ddof=1)) / math.sqrt(len(measured)) if len(measured) > 1 else 0.0
+    per_step = made.request.workload.computed_tokens / made.request.workload.steps_per_epoch / rate
+    left = made.steps_total - int(rows[-1]["step"])
+    hours = left * per_step / 3600
+    spread = 1.96 * error * left / 3600
+    price = made.chosen.price
+    total_hours = made.steps_total * per_step / 3600
+    return Calibration(
+        steps=len(rows),
+        seconds_per_step=per_step,
+        hours_left=hours,
+        hours_left_interval=(max(0.0, hours - spread), hours + spread),
+        usd_total=None if price is None else total_hours * price.usd_per_hour,
+        peak_memory_gib=max(float(row["peak_memory_gib"]) for row in rows),
+        planned_memory_gib=made.chosen.memory["lora"].total / GIB,
+    )
