@@ -123,29 +123,9 @@ class Memory:
 def estimate_memory(job: Job, method: Method) -> Memory:
     """Peak over the loss and the backward pass of a layer; static terms are in both."""
     weights, adapter, gradients, optimizer, temporary = static_bytes(job, method)
-    tokens, shape = job.micro_batch_tokens, job.shape
-    layer = tokens * layer_bytes_per_token(job, method)
-    scores = _score_bytes(job)
+    moving = _moving_bytes(job, method, temporary)
     logits = _logits_bytes(job)
-    if job.checkpointing:
-        saved = float(tokens * shape.layers * _BYTES[job.dtype] * shape.hidden)
-        is_lean, extra = _is_lean(job, method), 0.0
-        recomputed = (_RECOMPUTED_LEAN_LAYER if is_lean else _RECOMPUTED_LAYER) * layer
-        attention = _RECOMPUTED_SCORES * scores
-        if not is_lean:
-            extra = float(_TEMPORARIES_CHECKPOINTED * shape.hidden)
-        workspace = tokens * extra + _CUBLAS_BYTES + temporary
-        backward = recomputed + attention
-        peak = saved + workspace + max(backward, logits)
-    else:
-        saved, recomputed = float(shape.layers * layer), 0.0
-        attention = shape.layers * scores
-        extra = float(_TEMPORARIES * shape.hidden)
-        if _is_lean(job, method):
-            extra = _LEAN_TEMPORARIES * _BYTES[job.dtype] * shape.intermediate
-        backward = tokens * extra + _CUBLAS_BYTES + temporary
-        workspace = backward
-        peak = saved + attention + max(backward, logits)
+    peak = moving.saved + max(moving.backward, logits)
     allocated = weights + adapter + gradients + optimizer + peak
     fragmentation = job.fragmentation * allocated
     return Memory(
@@ -153,16 +133,50 @@ def estimate_memory(job: Job, method: Method) -> Memory:
         adapter=adapter,
         gradients=gradients,
         optimizer=optimizer,
-        activations=saved,
-        recomputed=recomputed,
-        attention=float(attention),
-        logits=float(logits),
-        workspace=float(workspace),
+        activations=moving.activations,
+        recomputed=moving.recomputed,
+        attention=moving.attention,
+        logits=logits,
+        workspace=moving.workspace,
         fragmentation=fragmentation,
-        runtime=float(job.context_bytes),
+        runtime=job.context_bytes,
         total=allocated + fragmentation + job.context_bytes,
-        peak_phase="loss" if logits > backward else "backward of a layer",
+        peak_phase="loss" if logits > moving.backward else "backward of a layer",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Moving:
+    """Bytes that come and go within a step."""
+
+    activations: float
+    recomputed: float
+    attention: float
+    workspace: float
+    saved: float
+    """Alive throughout the loss and the backward pass."""
+    backward: float
+    """Added while a layer runs backward; the logits are gone by then."""
+
+
+def _moving_bytes(job: Job, method: Method, temporary: float) -> _Moving:
+    tokens, shape, c = job.micro_batch_tokens, job.shape, _BYTES[job.dtype]
+    is_lean = _is_lean(job, method)
+    layer = tokens * layer_bytes_per_token(job, method)
+    scores = _score_bytes(job)
+    fixed = _CUBLAS_BYTES + temporary
+    if job.checkpointing:
+        boundaries = float(tokens * shape.layers * c * shape.hidden)
+        recomputed = (_RECOMPUTED_LEAN_LAYER if is_lean else _RECOMPUTED_LAYER) * layer
+        attention = _RECOMPUTED_SCORES * scores
+        extra = 0 if is_lean else _TEMPORARIES_CHECKPOINTED * shape.hidden
+        work = float(tokens * extra + fixed)
+        saved, backward = boundaries + work, recomputed + attention
+        return _Moving(boundaries, recomputed, attention, work, saved, backward)
+    activations, attention = float(shape.layers * layer), float(shape.layers * scores)
+    lean, usual = _LEAN_TEMPORARIES * c * shape.intermediate, _TEMPORARIES * shape.hidden
+    work = float(tokens * (lean if is_lean else usual) + fixed)
+    return _Moving(activations, 0.0, attention, work, activations + attention, work)
 
 
 def static_bytes(job: Job, method: Method) -> tuple[float, float, float, float, float]:
