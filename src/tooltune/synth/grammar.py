@@ -23,7 +23,9 @@ _SLOT = re.compile(r"\{(\w+)\}")
 _DROPPABLE = re.compile(r"<([^<>~]*)(?:~([^<>]*))?>")
 _INNERMOST = re.compile(r"\[([^\[\]]*)\]")
 _TEST_SHARE, _VALIDATION_SHARE = 0.16, 0.06
-_QUOTED_SLOTS = frozenset({"repo", "path", "word", "branch", "base", "folder", "name", "target"})
+_QUOTED_SLOTS = frozenset(
+    {"repo", "path", "word", "branch", "base", "folder", "name", "rev", "copy"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ def _slip(text: str, rng: random.Random) -> str:
 
 
 def _draw_quotes(rng: random.Random) -> str:
-    return rng.choices(["", "'", '"', "`"], weights=[82, 6, 6, 6])[0]
+    return rng.choices(["", "'", '"', "`"], weights=[61, 12, 13, 14])[0]
 
 
 def _fill(text: str, values: dict[str, str], quote: str) -> str:

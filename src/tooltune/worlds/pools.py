@@ -42,18 +42,16 @@ def _with_compounds(pool: Pool, forms: str, parts: tuple[str, ...], *, count: in
 
 PROJECTS = _words(
     """
-    atlas borealis cobalt dahlia ember falcon garnet harbor indigo juniper kestrel lagoon marble
-    nectar onyx pepper quartz raven saffron tundra umber violet walnut xenon yarrow zephyr acorn
-    bramble cedar drift elm_street fjord gecko hazel2 ibis-web jasper kelp-api lichen moss-ui
-    newt nova-3 oak_db pine-site plover quill2 reed-bot sable sparrow-ci tern thistle-app umbra
-    vole wren_core yak-tools zinc9 billing-svc web_shop mailer data-lake infra2024 blog_v2 px4
-    ops-desk Tracker MapKit todo-cli ledger_v3 chatroom notesync photo-box radio1 skylab tinyfeed
+    atlas borealis cobalt falcon harbor indigo juniper quartz tundra violet zephyr
+    elm_street ibis-web kelp-api moss-ui nova-3 oak_db sparrow-ci thistle-app wren_core
+    billing-svc web_shop data-lake infra2024 blog_v2 ops-desk Tracker MapKit todo-cli
+    ledger_v3
     """,
-    "anchor bluejay crater-ui dune_2 estuary finch-lab groveAPI hollow",
+    "green-db grey_app guard2 hat-web heart-api bluejay dune_2 finch-lab",
     """
-    meadow nimbus osprey-core pebble quarry2 rowan-web sorrel tidepool urchin verdant_db willow
-    yonder-app zodiac beacon7 clover_kit driftwood evergreen foxglove-ci granite horizon-api
-    Islander kiln lantern-x muslin orchard_v4
+    ball-kit bear_web black-box blog2 bond-api brain_core cart-ui cat_tools cell-lab
+    club-site coal7 curve-js deck_v2 delta-web disk-map edge-db film_club flag-ci verdant_db
+    osprey-core foxglove-ci muslin sorrel rowan-web nimbus
     """,
 )
 """Names of the git repositories; the folder on the desk has the same name."""
@@ -117,18 +115,22 @@ TAGS = _words(
 
 NOUNS = _words(
     """
-    apple window invoice battery garden ticket bridge coffee pencil rocket mirror carpet island
-    magnet blanket candle engine forest guitar helmet jacket kettle ladder market needle orange
-    pillow radish saddle teapot tunnel valley wallet yogurt zipper anchor2 basket camera donkey
-    elevator fabric goblet hammer insulin jigsaw ketchup lemon monitor napkin oyster printer
-    quiver ribbon socket tractor uniform vaccine whistle server_id max_retries userName TODO
-    getTotal page_size latency signal copper paprika
+    apple arrow bank bench berry bird block board bone book bread bridge brush bucket button
+    camera card castle chain chair chart clock cloud coat coin corn cube dog door engine
+    fish flower forest fruit game gate glass gold grass hand hill horse house iron king lake
+    leaf letter light lion market milk moon mouse music ocean orange paper park phone photo
+    pine planet plant powder price radio rain ring river road robot rock room salt school
+    seed shell ship shirt shop snow song soup spring star stone storm sugar table team tower
+    train tree wall water wave wheat wheel wind window wine wolf wood yard server_id
+    max_retries page_size token_count userName battery garden rocket pillow teapot wallet
+    zipper hammer ribbon tractor whistle lemon jacket TODO getTotal latency
     """,
-    "acrobat biscuit cellar dynamo emerald fountain timeout_ms FIXME gazebo hinge inkwell jacuzzi",
+    "guard hat heart grain glove harp timeout_ms FIXME gazebo inkwell biscuit fountain",
     """
-    balcony cactus domino envelope feather gravel hammock icicle jukebox kayak lobster meteor
-    nutmeg ocarina parsley quilt rudder satchel trumpet velvet waffle yardstick zucchini
-    retry_count parseLine HACK userId bandwidth throttle saucer
+    ball bath belt border brush_2 cart cat cell clay coal crop curve deck disk edge film
+    flag frame fuel hook key mask museum nail net oil pan pen pipe plate pool rail sand
+    screen stamp stick tank tube wire balcony lobster velvet kayak retry_count parseLine
+    HACK userId bandwidth
     """,
 )
 """Things notes talk about and searches look for."""
@@ -246,16 +248,27 @@ RISKY_CONTENTS = Pool(
     ),
 )
 
-_PARTS = tuple(word for word in NOUNS.train if word.isalpha() and word.islower())
+_PARTS = """
+anchor apple arrow atom bank beam bench berry bird block board bone book bread bridge brush
+bucket button camera camp canvas card castle chain chair chart city client clock cloud coast
+coin core corn cube dog door dream earth echo engine farm field fire fish flower forest fox game
+gate glass gold graph grass grid hand hill home horse house iron king lake leaf light lion
+market moon mouse music night ocean orange paper park photo pine planet plant radio rain river
+road robot rock room school seed shell ship shop sky snow song spring star stone storm summer
+sun table team tower train tree water wave wind window winter wolf wood yard
+"""
+_PART_WORDS = tuple(_PARTS.split())
+"""Words a tokenizer splits alike after a space and after a quotation mark: a small model copies
+such a name from the request into JSON token by token; any other it would have to spell anew."""
 
 PROJECTS = _with_compounds(
-    PROJECTS, "{0}-{1} {0}_{1} {0}{n} {0}-{n} {0}{1} my_{0}", _PARTS, count=500
+    PROJECTS, "{0}-{1} {0}_{1} {0}{n} {0}-{n} {0}{1} my_{0}", _PART_WORDS, count=500
 )
-STEMS = _with_compounds(STEMS, "{0}_{1} {0}-{1} {0}{n} {0}_v{n} {0}{1}", _PARTS, count=400)
+STEMS = _with_compounds(STEMS, "{0}_{1} {0}-{1} {0}{n} {0}_v{n} {0}{1}", _PART_WORDS, count=400)
 BRANCHES = _with_compounds(
     BRANCHES,
     "feature/{0}-{1} fix-{0} wip/{0} {0}-{1} {0}_{n} team/{0} hotfix/{0}-{n}",
-    _PARTS,
+    _PART_WORDS,
     count=300,
 )
-NOUNS = _with_compounds(NOUNS, "{0}_{1} {0}{n} {0}{1} {0}Id get_{0}", _PARTS, count=150)
+NOUNS = _with_compounds(NOUNS, "{0}_{1} {0}{n} {0}{1} {0}Id get_{0}", _PART_WORDS, count=150)
