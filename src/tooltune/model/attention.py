@@ -165,7 +165,7 @@ def decode_attention(
     weights = torch.cat([root, scores], dim=-1).softmax(-1).to(q.dtype)
     P = root_k.shape[2]
     own_out = torch.matmul(weights[..., P:], own_v)
-    root_weights = weights[..., :P].transpose(0, 1).reshape(G, -1, P)
+    root_weights = weights[..., :P].transpose(0, 1).reshape(G, B * (H // G), P)
     root_out = torch.matmul(root_weights, root_v[0]).view(G, B, H // G, K).transpose(0, 1)
     return (root_out + own_out).reshape(B, H, 1, K)
 
