@@ -5,14 +5,16 @@ reported (`--half setting` shows the other). Prints the table of docs/diagnose.m
 """
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.data.simulate_logs import SICK, Run, healthy, thinned
 
 from tooltune.diagnose.columns import Rows, build_log
-from tooltune.diagnose.doctor import Diagnosis, examine
+from tooltune.diagnose.doctor import Diagnosis, diagnose, examine
 from tooltune.diagnose.finding import CODES, INFORMATIONAL
 
 OFFSETS = {"setting": 0, "report": 20_000}
@@ -95,13 +97,29 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def to_real_table(folder: Path) -> str:
+    """Logs of real runs made sick on purpose; any one of the expected findings is right."""
+    lines = ["| run | made ill as | found | right |", "|---|---|---|---|"]
+    for name, expected in json.loads((folder / "labels.json").read_text()).items():
+        diagnosis = diagnose(folder / f"{name}.jsonl")
+        found = {f.code for f in diagnosis.findings} - INFORMATIONAL
+        right = bool(found & set(expected)) if expected else not found
+        words = (" or ".join(expected) or "healthy", ", ".join(sorted(found)) or "nothing")
+        lines.append(f"| {name} | {words[0]} | {words[1]} | {'yes' if right else 'no'} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--half", choices=list(OFFSETS), default="report")
     parser.add_argument("--per-code", type=int, default=20)
     parser.add_argument("--healthy", type=int, default=100)
     parser.add_argument("--errors", action="store_true")
+    parser.add_argument("--real", type=Path, help="folder that make_sick_runs wrote")
     options = parser.parse_args()
+    if options.real:
+        print(to_real_table(options.real))
+        return
     result = score(options.half, per_code=options.per_code, num_healthy=options.healthy)
     print(to_table(result))
     if options.errors:

@@ -19,6 +19,7 @@ def measure_workload(recipe: Recipe, *, shares_prefixes: bool) -> Workload:
         path,
         Renderer.from_folder(tokenizer_folder(recipe.model.name)),
         max_sequence_tokens=recipe.data.max_sequence_tokens,
+        closing_answers_fraction=recipe.data.closing_answers_fraction,
     )
     workload = workload_from_examples(
         examples.sequences,
