@@ -3,16 +3,19 @@
 Measuring this machine is not tested here: on a shared machine its seconds mean nothing.
 """
 
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from tooltune.config import Recipe
 from tooltune.data.examples import Examples
 from tooltune.errors import ConfigError
 from tooltune.packing.tree import TokenSequence
 from tooltune.plan.tables import load_tables
+from tooltune.plan.this_machine import start_plan
 from tooltune.plan.training import (
     calibrate,
     describe_plan,
@@ -79,6 +82,18 @@ def test_without_a_measured_rate_time_and_cost_stay_unknown(folder, tmp_path):
     assert answer["usd"] is None
     assert answer["basis"] is None
     assert answer["steps_total"] == 9
+
+
+def test_a_starting_run_prints_and_keeps_its_plan(folder, tmp_path):
+    recipe = Recipe().model_copy(
+        update={"model": Recipe().model.model_copy(update={"dtype": "float32"})}
+    )
+    console = Console(file=io.StringIO(), width=200)
+    run = create_run(tmp_path / "run")
+    made = start_plan(recipe, run, shared_examples(), folder=folder, console=console)
+    assert console.file.getvalue().startswith("Plan: 9 steps")
+    assert json.loads(run.plan.read_text())["device"] == "this"
+    assert made.chosen.memory["lora"].runtime > 2**25  # the process itself
 
 
 def rows(count, *, seconds_per_token=0.01, noise=0.0):

@@ -12,8 +12,7 @@ from tooltune.diagnose.rules_loss import last_third
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
-# The column in which a finding shows; the loss for all others.
-_SHOWN_IN = {
+SHOWN_IN = {
     "overfitting": "validation",
     "generalization-gap": "validation",
     "lr-too-low": "learning_rate",
@@ -23,6 +22,7 @@ _SHOWN_IN = {
     "grad-vanishing": "grad_norm",
     "throughput-decay": "throughput",
 }
+"""Code -> the column in which a finding shows; the loss for all others."""
 
 
 def to_text(diagnosis: Diagnosis) -> str:
@@ -42,7 +42,7 @@ def describe_finding(log: TrainingLog, finding: Finding) -> list[str]:
     """Code and steps, chart, and one paragraph."""
     sure = "" if finding.confidence == 1 else f", confidence {finding.confidence:.4f}"
     kind = " (for information)" if finding.code in INFORMATIONAL else ""
-    column = _SHOWN_IN.get(finding.code, "loss")
+    column = SHOWN_IN.get(finding.code, "loss")
     series: Series = getattr(log, column)
     paragraph = f"{finding.evidence[0].upper()}{finding.evidence[1:]}. {finding.cause} "
     return [

@@ -5,18 +5,26 @@ the engine; their difference is a layer, the rest is embedding and loss. About t
 """
 
 import datetime
+import os
+import resource
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
+from rich.console import Console
 from torch import nn
 
+from tooltune.config import Recipe
+from tooltune.data.examples import Examples
 from tooltune.plan.dry_run import build_model, engine_step
 from tooltune.plan.duration import flops_per_token
-from tooltune.plan.estimate import Request, make_job
+from tooltune.plan.estimate import Plan, Request, make_job
 from tooltune.plan.memory import Job
 from tooltune.plan.tables import THIS, Device
+from tooltune.plan.training import describe_plan, plan_training, require_fit, write_plan
+from tooltune.rundir import RunDir
 
 _TOKENS = 512
 _REPEATS = 2
@@ -41,7 +49,7 @@ def this_machine(request: Request) -> Device:
     return device.model_copy(update={"achieved_tflops": rates})
 
 
-def local_device(dtype: str) -> Device:
+def local_device(dtype: Literal["float32", "bfloat16", "float16"]) -> Device:
     """Memory of this machine; its rate is not measured and stands at zero."""
     if torch.cuda.is_available():
         free = float(torch.cuda.mem_get_info()[0])
@@ -86,13 +94,36 @@ def _step_seconds(job: Job, layers: int) -> float:
     return min(seconds[1:])
 
 
+def start_plan(
+    recipe: Recipe, run: RunDir, examples: Examples, *, folder: Path, console: Console
+) -> Plan:
+    """What `train` calls before it loads the model: print the plan, refuse or keep it.
+
+    Raises ConfigError.
+    """
+    dtype = recipe.model.dtype
+    if dtype == "auto":
+        dtype = "bfloat16" if torch.cuda.is_available() else "float32"
+    made = plan_training(recipe, examples, folder=folder, device=local_device(dtype))
+    console.print(describe_plan(made))
+    require_fit(made)
+    write_plan(run, made)
+    return made
+
+
 def _available_bytes() -> float:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return float(line.split()[1]) * 1024
-    return 0.0
+    """Free memory, reclaimable caches included; all memory where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return next(float(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
 
 
 def _resident_bytes() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return float(pages * 4096)
+    """Of this process now; its highest so far where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))

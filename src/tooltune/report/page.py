@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tooltune.jsonl import dump_json, write_text
+from tooltune.report.checks import describe_diagnosis
 from tooltune.report.sections import (
     Section,
     describe_data,
@@ -31,6 +32,7 @@ SECTIONS: tuple[Callable[[RunDir], Section], ...] = (
     describe_predictions,
     describe_data,
     describe_training,
+    describe_diagnosis,
     describe_recipe,
     describe_versions,
 )
