@@ -111,7 +111,8 @@ def attach_lora(model: nn.Module, lora: LoraSection) -> list[str]:
         parent, _, last = name.rpartition(".")
         owner = model.get_submodule(parent)
         layer = getattr(owner, last)
-        setattr(owner, last, LoraLinear(layer, lora))
+        # A module is born in training mode, where it would drop inputs of a model in use.
+        setattr(owner, last, LoraLinear(layer, lora).train(layer.training))
     return names
 
 
