@@ -6,6 +6,7 @@ random, for with B = 0 the gradient of A is zero. What a tree holds is tested in
 property/test_packing.py; kernels of a GPU are not tested here.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,8 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, Qwen2Config
-from transformers import Qwen3Config as Qwen3
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from tooltune.config import LINEAR_LAYERS, LoraSection, TrainSection
 from tooltune.model.attention import ATTENTION, Kernel
@@ -46,7 +52,7 @@ SHAPE = {
 CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "llama": lambda: LlamaConfig(**SHAPE, tie_word_embeddings=True),
     "qwen2": lambda: Qwen2Config(**SHAPE),  # its queries, keys and values have biases
-    "qwen3": lambda: Qwen3(**SHAPE, head_dim=16),
+    "qwen3": lambda: Qwen3Config(**SHAPE, head_dim=16),
 }
 KERNELS: tuple[Kernel, ...] = ("segments", "reference")
 LORA = LoraSection(rank=3, alpha=6, dropout=0)
@@ -156,18 +162,12 @@ def tree_model(kind: str, dtype: torch.dtype) -> nn.Module:
     model.to(dtype).load_state_dict(state)
     use_lean_layers(model)
     attach_lora(model, LORA)
+    masters = torch.float64 if dtype == torch.float64 else torch.float32
     for name, layer in lora_layers(model).items():
         theirs = plain.get_submodule(f"base_model.model.{name}")
-        layer.lora_A.data = theirs.lora_A["default"].weight.data.clone()
-        layer.lora_B.data = theirs.lora_B["default"].weight.data.clone()
-        if dtype != torch.float64:
-            layer.float() if dtype == torch.float32 else _masters_to_float32(layer)
+        layer.lora_A.data = theirs.lora_A["default"].weight.data.to(masters, copy=True)
+        layer.lora_B.data = theirs.lora_B["default"].weight.data.to(masters, copy=True)
     return model.eval()
-
-
-def _masters_to_float32(layer: nn.Module) -> None:
-    layer.lora_A.data = layer.lora_A.data.float()
-    layer.lora_B.data = layer.lora_B.data.float()
 
 
 def backward(model: nn.Module, loss: Tensor) -> Computed:
@@ -294,8 +294,6 @@ def test_bfloat16_is_no_further_from_float64_than_plain_bfloat16(kind: str, kern
 @cache
 def bfloat16_model(kind: str) -> nn.Module:
     """plain_model's weights held in bfloat16, A and B in float32."""
-    import copy
-
     model = copy.deepcopy(plain_model(kind, torch.bfloat16))
     for name, parameter in model.named_parameters():
         parameter.data = parameter.data.to(torch.float32 if "lora_" in name else torch.bfloat16)
@@ -394,8 +392,6 @@ def update(model: nn.Module, sequences: Sequence[TokenSequence], train: TrainSec
 
 def test_twenty_updates_with_sharing_walk_the_path_of_twenty_without() -> None:
     """The losses of a step and the adapters at the end, for one tree and one micro-batch each."""
-    import copy
-
     steps = [CASES["multi-level"], CASES["one-token leaves"]] * 10
     walked = []
     for cut in (False, True):
