@@ -125,12 +125,10 @@ def test_our_wire_format_is_this(smollm2: Renderer) -> None:
     (sequence,) = smollm2.sequences(CONVERSATIONS["chain"])
     assert smollm2.decode(sequence.tokens) == (
         "<|im_start|>system\nYou help with files.\n\n<tools>\n"
-        '{"name": "read_file", "description": "Liest eine Datei – naïve UTF-8, «quotes» and '
-        '\\"quotes\\".", "parameters": {"type": "object", "properties": {"path": {"type": '
-        '"string"}, "lines": {"type": "object", "properties": {"first": {"type": "integer"}, '
-        '"last": {"type": "integer"}}}}, "required": ["path"]}}\n'
-        '{"name": "get_current_time", "description": "", "parameters": {"type": "object", '
-        '"properties": {}}}\n</tools><|im_end|>\n'
+        'read_file(path: string, lines?: {"type": "object", "properties": {"first": {"type": '
+        '"integer"}, "last": {"type": "integer"}}}) - Liest eine Datei – naïve UTF-8, «quotes» '
+        'and "quotes".\n'
+        "get_current_time()\n</tools><|im_end|>\n"
         "<|im_start|>user\nLies bitte münchen.txt, 東京 too<|im_end|>\n"
         "<|im_start|>assistant\nTwo calls.\n<tool_call>\n"
         '{"name": "read_file", "arguments": {"path": "münchen.txt", "lines": {"first": 1, '

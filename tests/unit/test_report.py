@@ -152,7 +152,7 @@ def test_the_marked_tokens_are_those_that_carry_loss(finished_run: Path) -> None
     catalog = spans[0]
     assert len(catalog.folded) > 0
     assert len(catalog.head + catalog.folded + catalog.tail) > FOLD_CHARACTERS
-    assert (catalog.head + catalog.folded + catalog.tail).count('"parameters"') == 3
+    assert (catalog.head + catalog.folded + catalog.tail).count("(path?: string)") == 3
 
 
 def test_without_conversations_there_is_no_example() -> None:
