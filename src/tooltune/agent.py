@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from rich.console import Console
 from rich.text import Text
 
+from tooltune.chat.complete import Complete
 from tooltune.chat.parse import ParseEnd
 from tooltune.chat.render import Renderer
 from tooltune.data.schema import check_arguments
@@ -34,19 +35,6 @@ _UNPRINTABLE = re.compile(
 )
 
 End = Literal["done", "calls", "length", "malformed", "context"]
-
-
-class Completion(Protocol):
-    @property
-    def tokens(self) -> Sequence[int]: ...
-
-
-class Complete(Protocol):
-    """Continuations of prompts (`model.generate.Decoder.complete`)."""
-
-    def __call__(
-        self, prompts: list[list[int]], *, max_new_tokens: int, stop_token_ids: tuple[int, ...]
-    ) -> Sequence[Completion]: ...
 
 
 class Toolbox(Protocol):

@@ -7,8 +7,9 @@ first failure or with a reply without calls: at most one reply more than the ref
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from tooltune.chat.complete import Complete, Completion
 from tooltune.chat.render import Renderer
 from tooltune.errors import ServerError
 from tooltune.evaluate.score import (
@@ -28,21 +29,6 @@ from tooltune.worlds.sandbox import Sandbox
 
 CASES_AT_ONCE = 96
 """Handed to the decoder together; `progress` hears of each such batch."""
-
-
-class Completion(Protocol):
-    """What a decoder wrote for one prompt: token ids, the stop token included if it came."""
-
-    @property
-    def tokens(self) -> Sequence[int]: ...
-
-
-class Complete(Protocol):
-    """Greedy continuation of many prompts at once (`model.generate.Decoder.complete`)."""
-
-    def __call__(
-        self, prompts: list[list[int]], *, max_new_tokens: int, stop_token_ids: tuple[int, ...]
-    ) -> Sequence[Completion]: ...
 
 
 @dataclass(slots=True)

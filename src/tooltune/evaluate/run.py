@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from tooltune.chat.complete import Complete
 from tooltune.chat.render import Renderer
 from tooltune.errors import DataError
-from tooltune.evaluate.play import Complete, Meter, Replays, play
+from tooltune.evaluate.play import Meter, Replays, play
 from tooltune.evaluate.score import judge_reply, opening, reference_turns
 from tooltune.evaluate.summary import CaseRecord, summarise
 from tooltune.jsonl import read_json, write_json, write_jsonl

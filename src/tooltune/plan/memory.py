@@ -14,6 +14,20 @@ from tooltune.plan.shape import ModelShape, count_parameters
 
 GIB = 2**30
 Method = Literal["full", "lora", "qlora"]
+TERMS = (
+    "weights",
+    "adapter",
+    "gradients",
+    "optimizer",
+    "activations",
+    "recomputed",
+    "attention",
+    "logits",
+    "workspace",
+    "fragmentation",
+    "runtime",
+)
+"""Of a memory plan, in the order every table and chart shows them."""
 METHODS: tuple[Method, ...] = ("full", "lora", "qlora")
 Phase = Literal["loss", "backward of a layer"]
 

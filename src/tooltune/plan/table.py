@@ -11,21 +11,8 @@ from rich.table import Table
 
 from tooltune.plan.advice import Change, notes, suggest_changes
 from tooltune.plan.estimate import DevicePlan, Plan, cheapest, make_job, to_dict
-from tooltune.plan.memory import GIB, METHODS, Job
+from tooltune.plan.memory import GIB, METHODS, TERMS, Job
 
-_TERMS = (
-    "weights",
-    "adapter",
-    "gradients",
-    "optimizer",
-    "activations",
-    "recomputed",
-    "attention",
-    "logits",
-    "workspace",
-    "fragmentation",
-    "runtime",
-)
 _HEADINGS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
 
 
@@ -65,7 +52,7 @@ def memory_table(made: Plan) -> RenderableType:
     table.add_column("term")
     for method in METHODS:
         table.add_column(_HEADINGS[method], justify="right")
-    for term in _TERMS:
+    for term in TERMS:
         table.add_row(term, *(_term(made.chosen, method, term) for method in METHODS))
     table.add_section()
     table.add_row("peak", *(f"{made.chosen.memory[method].total / GIB:.2f}" for method in METHODS))

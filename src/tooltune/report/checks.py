@@ -13,22 +13,10 @@ from tooltune.diagnose.rules_loss import last_third
 from tooltune.diagnose.text import SHOWN_IN
 from tooltune.errors import DataError
 from tooltune.jsonl import read_json
+from tooltune.plan.memory import TERMS
 from tooltune.report.sections import Section
 from tooltune.rundir import RunDir
 
-TERMS = (
-    "weights",
-    "adapter",
-    "gradients",
-    "optimizer",
-    "activations",
-    "recomputed",
-    "attention",
-    "logits",
-    "workspace",
-    "fragmentation",
-    "runtime",
-)
 METHODS = {"full": "Full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
 _NOT_IN_PEAK = {"loss": ("recomputed", "attention"), "backward of a layer": ("logits",)}
 _POINTS = 240
