@@ -18,6 +18,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "installing into $(VENV) (torch is large: the first time takes a few minutes)"
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements.lock
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/python -c 'from tooltune.model.base import ensure_smollm2; ensure_smollm2()'
 	@touch $@
 
 # The main job on this machine: MCP servers in, a tuned and measured model out.

@@ -73,6 +73,9 @@ def synth(
     config: Config,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the three splits.")],
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
+    programs: Annotated[
+        str, typer.Option(metavar="NAMES", help="What to teach: core, all, or names with commas.")
+    ] = "core",
     as_json: Json = False,
 ) -> None:
     """Write conversations by executing calls on the real servers.
@@ -83,9 +86,13 @@ def synth(
     """
     from tooltune import terminal
     from tooltune.synth.generate import synthesise
+    from tooltune.synth.programs import CORE, PROGRAMS
 
+    wanted = {"core": CORE, "all": PROGRAMS}.get(programs) or programs.split(",")
     with terminal.progress() as show:
-        made = synthesise(config, out, seed=seed, progress=partial(show, "conversations"))
+        made = synthesise(
+            config, out, seed=seed, programs=wanted, progress=partial(show, "conversations")
+        )
     if as_json:
         terminal.print_json(asdict(made))
     else:

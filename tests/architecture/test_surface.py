@@ -29,7 +29,7 @@ KNOBS = {
 }
 
 FLAGS = {
-    "synth": {"--config", "--out", "--seed", "--json"},
+    "synth": {"--config", "--out", "--seed", "--programs", "--json"},
     "validate": {"FILE", "--model", "--max-sequence-tokens", "--json"},
     "plan": {
         "[RECIPE.TOML]",

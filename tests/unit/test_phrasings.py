@@ -98,17 +98,15 @@ def test_a_forgotten_value_leaves_every_other_one_in_the_request(program) -> Non
 
 
 def test_questions_read_as_asking_and_name_the_parameter() -> None:
-    for parameter, questions in replies.QUESTIONS.items():
-        for question in questions:
-            assert decide(parse(question)) is Decision.ASK
-            assert names_parameter(question, parameter), question
+    for parameter, question in replies.QUESTIONS.items():
+        assert decide(parse(question)) is Decision.ASK
+        assert names_parameter(question, parameter), question
 
 
 def test_refusals_read_as_refusing() -> None:
     for danger in DANGERS:
-        for seed in range(40):
-            told = replies.refusal(danger, random.Random(seed))
-            assert decide(parse(told)) is Decision.REFUSE, told
+        told = replies.refusal(danger)
+        assert decide(parse(told)) is Decision.REFUSE, told
 
 
 def test_talk_reads_as_talk() -> None:

@@ -1,6 +1,5 @@
 """Decisions and failures, as tables. Executing calls is tested in integration/test_evaluate.py."""
 
-import random
 from typing import Any
 
 import pytest
@@ -177,18 +176,14 @@ def test_a_question_names_a_parameter_by_its_words_or_usual_synonyms(text, param
 
 
 def test_every_question_synthesis_asks_is_one_and_names_what_is_missing():
-    for parameter, questions in QUESTIONS.items():
-        for question in questions:
-            assert decide(words(question)) is Decision.ASK, question
-            assert names_parameter(question, parameter), question
+    for parameter, question in QUESTIONS.items():
+        assert decide(words(question)) is Decision.ASK, question
+        assert names_parameter(question, parameter), question
 
 
 def test_every_refusal_synthesis_writes_is_one():
-    rng = random.Random(7)
     for danger in DANGERS:
-        for _ in range(50):
-            text = refusal(danger, rng)
-            assert decide(words(text)) is Decision.REFUSE, text
+        assert decide(words(refusal(danger))) is Decision.REFUSE, danger.name
 
 
 def test_no_plain_answer_of_synthesis_is_taken_for_a_refusal():

@@ -257,6 +257,16 @@ def lead_path(draw: Draw) -> Values:
     return {"path": draw.lead("path")[1]}
 
 
+def lead_path_copy(draw: Draw) -> Values:
+    """Only where the file pointed at is one line long."""
+    path = draw.lead("path")[1]
+    texts = {path: text for one in draw.desk.projects for path, text in one.files.items()}
+    pointed = next(word for word in texts[path].split() if word in texts)
+    if texts[pointed].count("\n") != 1:
+        raise NothingToDrawError
+    return {"path": path, "copy": draw.new_path()}
+
+
 def lead_zone_name(draw: Draw) -> Values:
     project, path = draw.lead("zone")
     return {"repo": project.name, "name": path.rsplit("/", 1)[1]}

@@ -4,16 +4,17 @@ Same config and seed, same bytes.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tooltune.config import nearest
 from tooltune.errors import ConfigError
 from tooltune.jsonl import write_json, write_jsonl
 from tooltune.messages import ABILITIES, Conversation
 from tooltune.synth.maker import Maker
 from tooltune.synth.plan import DEFAULT_COUNTS, Counts
-from tooltune.synth.programs import PROGRAMS, Program
+from tooltune.synth.programs import CORE, PROGRAMS, Program
 from tooltune.worlds.desk import World
 from tooltune.worlds.pools import Split
 from tooltune.worlds.sandbox import Sandbox
@@ -38,19 +39,26 @@ def synthesise(
     *,
     seed: int = 7,
     counts: dict[Split, Counts] | None = None,
+    programs: Collection[str] = CORE,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Write out/{train,validation,test}.jsonl and out/summary.json.
 
-    `config` is an `mcp.json`; `progress` gets rows done and rows in all. Raises ConfigError where a
-    server has no hand-written programs, ServerError where one fails.
+    `config` is an `mcp.json`, `programs` names what to make conversations of; `progress` gets rows
+    done and rows in all. Raises ConfigError where a program is unknown or a server has no
+    hand-written programs, ServerError where one fails.
     """
     started = time.monotonic()
+    for name in programs:
+        if name not in PROGRAMS:
+            raise ConfigError(
+                f"--programs: {name} is not a program. {nearest(name, sorted(PROGRAMS))}"
+            )
     counts = counts or DEFAULT_COUNTS
     total = sum(one.total for one in counts.values())
     with Sandbox(config) as sandbox:
         sandbox.reset(World("train", 0).to_dict())
-        maker = Maker(sandbox, _offered_programs(sandbox), seed)
+        maker = Maker(sandbox, _offered_programs(sandbox, programs), seed)
         splits = {
             split: maker.make_split(split, wanted, lambda done: progress(done, total))
             for split, wanted in counts.items()
@@ -58,7 +66,7 @@ def synthesise(
     report = Report(
         rows={split: _count(rows) for split, rows in splits.items()},
         rejected=dict(sorted(maker.rejected.items())),
-        left_out=sorted(PROGRAMS.keys() - maker.programs.keys()),
+        left_out=sorted(set(programs) - maker.programs.keys()),
     )
     for split, rows in splits.items():
         write_jsonl(out / f"{split}.jsonl", (row.to_dict() for row in rows))
@@ -69,8 +77,9 @@ def synthesise(
     return report
 
 
-def _offered_programs(sandbox: Sandbox) -> dict[str, Program]:
-    """The programs whose tools are all there. Raises ConfigError for servers that have none."""
+def _offered_programs(sandbox: Sandbox, wanted: Collection[str]) -> dict[str, Program]:
+    """The wanted programs whose tools are all there. Raises ConfigError for servers that have
+    none."""
     known = {tool for program in PROGRAMS.values() for tool in program.tools}
     offers: dict[str, set[str]] = {name: set() for name in sandbox.server_names}
     for tool, server in sandbox.server_of.items():
@@ -84,7 +93,11 @@ def _offered_programs(sandbox: Sandbox) -> dict[str, Program]:
             "Take the other servers out of the config."
         )
     offered = set(sandbox.server_of)
-    return {name: one for name, one in PROGRAMS.items() if offered.issuperset(one.tools)}
+    return {
+        name: one
+        for name, one in PROGRAMS.items()
+        if name in wanted and offered.issuperset(one.tools)
+    }
 
 
 def _count(rows: list[Conversation]) -> dict[str, int]:

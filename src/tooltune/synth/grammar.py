@@ -163,17 +163,17 @@ def _add_manners(text: str, rng: random.Random, split: Split, *, is_chat: bool) 
     is_question = text.endswith("?")
     first_word = text.split()[0].strip(",;:")
     is_instruction = text[0].islower() and not is_question and first_word not in manners.NOT_VERBS
-    if is_instruction and not is_chat and rng.random() < 0.4:
+    if is_instruction and not is_chat and rng.random() < 0.35:
         text = rng.choice(manners.POLITE[split]).format(text)
         is_question = text.endswith("?")
-    if not is_chat and rng.random() < 0.16:
+    if not is_chat and rng.random() < 0.1:
         text = rng.choice(manners.GREETINGS[split]) + text
     text = _slip(text, rng)
     if is_question:
         text = text if rng.random() < 0.8 else text[:-1]
     elif not text.endswith((".", "!", "'", '"')) and rng.random() < 0.4:
         text += "."
-    if not is_chat and rng.random() < 0.13:
+    if not is_chat and rng.random() < 0.07:
         text += rng.choice(manners.CLOSINGS[split])
     return _recase(text, rng)
 
@@ -194,7 +194,7 @@ def _slip(text: str, rng: random.Random) -> str:
     """Now and then two letters swapped, or one lost, in a longer word that is not a value."""
     words = text.split(" ")
     places = [index for index, word in enumerate(words) if word.isalpha() and len(word) > 4]
-    if not places or rng.random() > 0.06:
+    if not places or rng.random() > 0.04:
         return text
     index = rng.choice(places)
     word = words[index]
@@ -207,7 +207,7 @@ def _slip(text: str, rng: random.Random) -> str:
 
 
 def _draw_quotes(rng: random.Random) -> str:
-    return rng.choices(["", "'", '"', "`"], weights=[61, 12, 13, 14])[0]
+    return rng.choices(["", "'", '"', "`"], weights=[64, 4, 16, 16])[0]
 
 
 def _fill(text: str, values: dict[str, str], quote: str) -> str:

@@ -122,7 +122,7 @@ class Maker:
         parameter = program.asks[slot]
         meta = row.meta(program.name, {key: values[key] for key in values if key != slot})
         meta |= {"missing": parameter, "twin": single_id}
-        reply = Message(role="assistant", content=replies.question(parameter, row.rng))
+        reply = Message(role="assistant", content=replies.QUESTIONS[parameter])
         yield self._conversation(ask_id, "ask", [_user(cut), reply], meta), cut
 
     def _danger_pair(self, row: "_Row", danger: Danger) -> Iterator[tuple[Conversation, Request]]:
@@ -135,7 +135,7 @@ class Maker:
             request = self._word(row, job.family, values)
             meta = row.meta(f"refuse_{danger.name}", _named_in(job.family, values))
             meta |= {"twin": harmless_id} if is_pair else {}
-            reply = Message(role="assistant", content=replies.refusal(danger, row.rng))
+            reply = Message(role="assistant", content=replies.refusal(danger))
             yield self._conversation(refuse_id, "refuse", [_user(request), reply], meta), request
         if job.harmless_family is not None:
             name, text = harmless_program(job.harmless_family)
@@ -202,7 +202,7 @@ class Maker:
             call = ToolCall(id=f"call_{number}", name=name, arguments=arguments)
             messages.append(Message(role="assistant", tool_calls=(call,)))
             messages.append(Message(role="tool", content=result.content, tool_call_id=call.id))
-        told = replies.answer(program.name, values, results, row.rng)
+        told = replies.answer(program.name, values, results)
         messages.append(Message(role="assistant", content=told))
         meta = row.meta(program.name, values) | ({"twin": twin} if twin else {})
         is_ask_twin = ability == "single" and twin is not None

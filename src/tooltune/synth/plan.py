@@ -30,7 +30,7 @@ class Counts:
 
 
 DEFAULT_COUNTS: dict[Split, Counts] = {
-    "train": Counts(single=740, chain=270, ask=200, refuse=110, harmless=120, talk=64),
+    "train": Counts(single=620, chain=340, ask=320, refuse=160, harmless=170, talk=90),
     "validation": Counts(single=48, chain=24, ask=12, refuse=12, harmless=12, talk=12),
     "test": Counts(single=80, chain=40, ask=30, refuse=30, harmless=30, talk=30),
 }

@@ -1,129 +1,55 @@
 """What the assistant says: facts after calls, questions for a missing value, refusals.
 
-Answers follow from the recorded results and hold one sentence with the fact asked for. Wordings
-are few on purpose: in a short training run each token nobody can foresee costs those that matter.
+Answers follow from the recorded results and hold one sentence with the fact asked for. Each thing
+has one wording: in a short training run each token nobody can foresee costs those that matter.
 """
 
 import json
-import random
 import re
 
 from tooltune.synth.draw import Values
 from tooltune.synth.phrasings.refusals import Danger
 
 QUESTIONS = {
-    "repo_path": (
-        "Which repository do you mean?",
-        "Which repository should I use?",
-        "Which repository is it?",
-    ),
-    "revision": (
-        "Which commit do you mean?",
-        "Which commit should I show?",
-        "Which commit is it?",
-    ),
-    "branch_name": (
-        "Which branch name should I use?",
-        "Which branch do you mean?",
-        "Which branch is it?",
-    ),
-    "time": (
-        "Which time should I convert?",
-        "Which time do you mean?",
-        "Which time is it?",
-    ),
-    "path": (
-        "Which file do you mean?",
-        "Which file should I use?",
-        "Which file is it?",
-    ),
-    "content": (
-        "Which text should I write?",
-        "Which text do you mean?",
-        "Which text should the file hold?",
-    ),
+    "repo_path": "Which repository do you mean?",
+    "revision": "Which commit do you mean?",
+    "branch_name": "Which branch do you mean?",
+    "time": "Which time do you mean?",
+    "path": "Which file do you mean?",
+    "content": "Which text do you mean?",
 }
 """Per tool parameter; each names what is missing."""
 
-_REFUSALS = (
-    "I won't do that: {why}. {offer}",
-    "I won't do this, {why}. {offer}",
-)
+_REFUSAL = "I won't do that: {why}. {offer}"
 
-_ANSWERS: dict[str, tuple[str, ...]] = {
-    "clean": (
-        "{repo} is clean, on branch {branch}.",
-        "Nothing to commit in {repo}; it is on branch {branch}.",
-    ),
-    "changed": (
-        "{repo} has changes in {file}, on branch {branch}.",
-        "On branch {branch} of {repo}, {file} is modified.",
-    ),
-    "git_log": (
-        "The latest commit in {repo} is '{message}'.",
-        "{repo} was last changed with '{message}'.",
-    ),
-    "git_show": (
-        "It is '{message}' by {author} and touches {file}.",
-        "'{message}', by {author}, changes {file}.",
-    ),
-    "create_branch": (
-        "Branch {branch} now exists in {repo}.",
-        "I created the branch {branch} in {repo}.",
-    ),
-    "checkout": (
-        "{repo} is now on branch {branch}.",
-        "Switched {repo} to {branch}.",
-    ),
-    "get_time": (
-        "It is {clock} in {zone}, {day}.",
-        "In {zone} it is {clock} on {day}.",
-    ),
-    "convert_time": (
-        "{time} in {source} is {clock} in {target}.",
-        "That is {clock} in {target}.",
-    ),
-    "text": (
-        "It says: {line}",
-        "The text is: {line}",
-    ),
-    "text_more": (
-        "It begins with: {line}",
-        "The first line is: {line}",
-    ),
-    "empty": ("There is nothing there.", "It is empty."),
-    "write_file": (
-        "Saved in {path}.",
-        "Done, {path} is written.",
-    ),
-    "found_none": (
-        "I found none in {place}.",
-        "There are none in {place}.",
-    ),
-    "found_one": ("I found {first}.", "There is one: {first}."),
-    "found_more": (
-        "I found {count}, the first is {first}.",
-        "There are {count}, for example {first}.",
-    ),
-    "count_lines": (
-        "The line count of {path} is {count}.",
-        "I count {count} in {path}.",
-    ),
+_ANSWERS = {
+    "clean": "{repo} is clean, on branch {branch}.",
+    "changed": "{repo} has changes in {file}, on branch {branch}.",
+    "git_log": "The latest commit in {repo} is '{message}'.",
+    "git_show": "It is '{message}' by {author} and touches {file}.",
+    "create_branch": "Branch {branch} now exists in {repo}.",
+    "checkout": "{repo} is now on branch {branch}.",
+    "get_time": "It is {clock} in {zone}, {day}.",
+    "convert_time": "{time} in {source} is {clock} in {target}.",
+    "text": "It says: {line}",
+    "text_more": "It begins with: {line}",
+    "empty": "There is nothing there.",
+    "write_file": "Saved in {path}.",
+    "found_none": "I found none in {place}.",
+    "found_one": "I found {first}.",
+    "found_more": "I found {count}, the first is {first}.",
+    "count_lines": "The line count of {path} is {count}.",
 }
 
 
-def answer(program: str, values: Values, results: list[str], rng: random.Random) -> str:
+def answer(program: str, values: Values, results: list[str]) -> str:
     """One sentence from the last call's result."""
     kind, facts = _facts(program, values, results[-1])
-    return rng.choice(_ANSWERS[kind]).format(**{**values, **facts})
+    return _ANSWERS[kind].format(**{**values, **facts})
 
 
-def question(parameter: str, rng: random.Random) -> str:
-    return rng.choice(QUESTIONS[parameter])
-
-
-def refusal(danger: Danger, rng: random.Random) -> str:
-    return rng.choice(_REFUSALS).format(why=rng.choice(danger.why), offer=rng.choice(danger.offer))
+def refusal(danger: Danger) -> str:
+    return _REFUSAL.format(why=danger.why, offer=danger.offer)
 
 
 def _facts(program: str, values: Values, result: str) -> tuple[str, Values]:
@@ -177,6 +103,7 @@ _LAST_CALL = {
     "count_then_write": "write_file",
     "time_then_write": "write_file",
     "find_then_copy": "write_file",
+    "read_path_then_copy": "write_file",
 }
 
 

@@ -8,6 +8,8 @@ import random
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tooltune.worlds.words import WORDS
+
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -29,14 +31,16 @@ def _words(train: str, validation: str, test: str) -> Pool:
     return Pool(tuple(train.split()), tuple(validation.split()), tuple(test.split()))
 
 
-def _with_compounds(pool: Pool, forms: str, parts: tuple[str, ...], *, count: int) -> Pool:
+def _with_compounds(pool: Pool, forms: str, count: int) -> Pool:
     """The pool with many invented names in `train`: a model that meets each name a few times can
     only learn to copy it, where it would learn a short list by heart."""
     rng = random.Random(f"{forms} {count}")
     known = dict.fromkeys(pool.train)
     while len(known) < len(pool.train) + count:
         form = rng.choice(forms.split())
-        known[form.format(*rng.sample(parts, 2), n=rng.randint(2, 99))] = None
+        name = form.format(*rng.sample(WORDS, 2), n=rng.randint(2, 99))
+        if name not in (*pool.validation, *pool.test):
+            known[name] = None
     return replace(pool, train=tuple(known))
 
 
@@ -86,9 +90,11 @@ STEMS = _words(
 )
 """File names without extension."""
 
-NOTE_EXTENSIONS = _words("md txt", "adoc", "rst org")
-CODE_EXTENSIONS = _words("py sh js", "rb", "sql lua")
-TABLE_EXTENSIONS = _words("csv json yaml toml cfg", "xml", "tsv ini log")
+NOTE_EXTENSIONS = _words("md txt tex rtf note doc text", "adoc", "rst org")
+CODE_EXTENSIONS = _words("py sh js ts go rs c cpp java kt swift php pl r css", "rb", "sql lua")
+TABLE_EXTENSIONS = _words(
+    "csv json yaml toml cfg conf db bak dat tmp lock env", "xml", "tsv ini log"
+)
 
 BRANCHES = _words(
     """
@@ -108,7 +114,11 @@ BRANCHES = _words(
 )
 
 TAGS = _words(
-    "v0.1 v0.2 v1.0 v1.1.3 v2.0-rc1 release-7 2024.05 alpha-2",
+    """
+    v0.1 v0.2 v1.0 v1.1.3 v2.0-rc1 release-7 2024.05 alpha-2 v0.3 v0.5 v0.7 v1.2 v1.4 v1.5.1 v2.1
+    v2.2.0 v3.0 v3.1.4 v4.0 release-2 release-3 release-5 release-12 build-8 build-17 beta-1
+    beta-4 2023.11 2024.08 2026.01 delta-3 rc-2 v6.3 v7.0.2
+    """,
     "v0.4 build-31 v5.1",
     "v0.9 v3.2 v1.8.6 release-11 2025.10 gamma-1",
 )
@@ -154,7 +164,7 @@ WHENS = Pool(
     ("on Thursday", "before dawn", "by Tuesday", "in October", "this weekend"),
 )
 
-NUMBERS = _words("2 3 5 6 8 10 12 15 20", "9 14", "4 7 11 13")
+NUMBERS = _words("2 3 5 6 8 10 12 15 16 17 18 20 22 24 25 26 27 30 32 35 40", "9 14", "4 7 11 13")
 """Counts of commits and lines."""
 
 MINUTES = _words("00 05 10 15 20 30 40 45 50 12 27 38 56 03", "08 33", "25 35 55 07 18 42")
@@ -248,27 +258,10 @@ RISKY_CONTENTS = Pool(
     ),
 )
 
-_PARTS = """
-anchor apple arrow atom bank beam bench berry bird block board bone book bread bridge brush
-bucket button camera camp canvas card castle chain chair chart city client clock cloud coast
-coin core corn cube dog door dream earth echo engine farm field fire fish flower forest fox game
-gate glass gold graph grass grid hand hill home horse house iron king lake leaf light lion
-market moon mouse music night ocean orange paper park photo pine planet plant radio rain river
-road robot rock room school seed shell ship shop sky snow song spring star stone storm summer
-sun table team tower train tree water wave wind window winter wolf wood yard
-"""
-_PART_WORDS = tuple(_PARTS.split())
-"""Words a tokenizer splits alike after a space and after a quotation mark: a small model copies
-such a name from the request into JSON token by token; any other it would have to spell anew."""
-
-PROJECTS = _with_compounds(
-    PROJECTS, "{0}-{1} {0}_{1} {0}{n} {0}-{n} {0}{1} my_{0}", _PART_WORDS, count=500
-)
-STEMS = _with_compounds(STEMS, "{0}_{1} {0}-{1} {0}{n} {0}_v{n} {0}{1}", _PART_WORDS, count=400)
+PROJECTS = _with_compounds(PROJECTS, "{0}-{1} {0}_{1} {0}{n} {0}-{n} {0}_v{n} my_{0} {0}", 900)
+FOLDERS = _with_compounds(FOLDERS, "{0} {0} {0}_{1} {0}{n}", 300)
+STEMS = _with_compounds(STEMS, "{0} {0}_{1} {0}-{1} {0}{n} {0}_v{n} {0}_{n}", 900)
 BRANCHES = _with_compounds(
-    BRANCHES,
-    "feature/{0}-{1} fix-{0} wip/{0} {0}-{1} {0}_{n} team/{0} hotfix/{0}-{n}",
-    _PART_WORDS,
-    count=300,
+    BRANCHES, "feature/{0}-{1} fix-{0} wip/{0} {0}-{1} {0}_{n} {0}/{1} hotfix/{0}-{n} {0}", 700
 )
-NOUNS = _with_compounds(NOUNS, "{0}_{1} {0}{n} {0}{1} {0}Id get_{0}", _PART_WORDS, count=150)
+NOUNS = _with_compounds(NOUNS, "{0} {0} {0}_{1} {0}{n} {0}Id get_{0}", 700)

@@ -358,6 +358,39 @@ go where {path} points and read the file
 use the path inside {path} and display that file
 """.strip()
 
+READ_PATH_THEN_COPY = """
+copy the file that {path} points to into {copy}
+copy the file named in {path} to {copy}
+copy the file {path} mentions to {copy}
+read {path} and copy the file it names to {copy}
+read {path}, then store a copy of the file it mentions as {copy}
+open {path} and save the file it refers to under {copy}
+follow {path} to the file it names and copy that one to {copy}
+follow the pointer in {path} and put that file's text in {copy}
+save the file that {path} refers to as {copy}
+save a copy of the file named in {path} in {copy}
+store the text of the file {path} points at in {copy}
+store a copy of the file mentioned in {path} under {copy}
+make a copy of the file that {path} names, call it {copy}
+make {copy} a copy of the file mentioned in {path}
+put a copy of the file {path} talks about into {copy}
+write the content of the file that {path} names to {copy}
+write what is in the file {path} points to into {copy}
+duplicate the file that {path} refers to as {copy}
+back up the file named in {path} to {copy}
+{path} names another file; copy that file to {copy}
+{path} points to a file. Save its text in {copy}
+{path} mentions a file, I need a copy of it in {copy}
+there is a path in {path}; copy that file to {copy}
+a path is noted in {path}, store that file's text as {copy}
+the file I need is named in {path}. Copy it to {copy}
+I want the file that {path} mentions copied to {copy}
+I need the text of the file named in {path} in {copy} too
+look up the path in {path} and copy that file into {copy}
+take the path in {path} and save that file's content to {copy}
+in {copy} I want the same text as in the file {path} refers to
+""".strip()
+
 COUNT_THEN_WRITE = """
 count the lines of {path} and save the number [in|to] {copy}
 count the lines in {path}, then write the number to {copy}

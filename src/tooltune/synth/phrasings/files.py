@@ -78,7 +78,7 @@ what is written in< {path}~ the document>?
 
 WRITE_FILE = """
 write "{content}" [to|into] {path}
-write '{content}' [to|into] [the file|] {path}
+write "{content}" [to|into] [the file|] {path}
 write the text "{content}" to {path}
 write [the line|] "{content}" in a [new|] file {path}
 write a file {path} with the text "{content}"
@@ -87,13 +87,13 @@ save "{content}" [to|as|in|under] {path}
 save the [text|sentence|note] "{content}" in {path}
 save this to {path}: "{content}"
 store "{content}" in {path}
-store the [note|text] '{content}' as {path}
+store the [note|text] "{content}" as {path}
 put "{content}" [in|into] {path}
 put the [words|line|text] "{content}" into [the file|] {path}
-put this into {path}: '{content}'
+put this into {path}: "{content}"
 create [a file|the file|] {path} with [the content|the text|] "{content}"
 create {path} containing "{content}"
-create a file [called|named] {path} that contains '{content}'
+create a file [called|named] {path} that contains "{content}"
 make a file {path} [saying|containing|that says] "{content}"
 make {path} contain "{content}"
 note "{content}" in {path}
@@ -113,14 +113,14 @@ file {path}, text "{content}", write it
 "{content}" should be in {path}
 the sentence "{content}" must be saved in {path}
 I want {path} to say "{content}"
-I need a file {path} that reads '{content}'
+I need a file {path} that reads "{content}"
 I'd like "{content}" to be kept in {path}
 I have to remember "{content}", put it in {path}
 keep the [note|text] "{content}" in {path}
 Can "{content}" be saved to {path}?
 Could I have "{content}" in a file {path}?
 leave a note in {path}: "{content}"
-leave the message '{content}' in {path}
+leave the message "{content}" in {path}
 drop "{content}" into {path}
 let {path} say "{content}"
 type "{content}" into {path}
@@ -131,7 +131,7 @@ My note for {path} is "{content}". Save it
 
 WRITE_FILE_CONTENT_MISSING = """
 write< "{content}"~ something> to {path}
-write< '{content}'~ a note> into {path}
+write< "{content}"~ a note> into {path}
 save< "{content}"~ a text> in {path}
 put< "{content}"~ my note> into {path}
 create the file {path}< with the text "{content}"~ with some text>

@@ -9,22 +9,17 @@ is< {repo}~ the repo> clean [right now|at the moment|]?
 is there anything [left to commit|uncommitted]< in {repo}>?
 did I forget to commit something< in {repo}>?
 do I have [pending|open|local] changes< in {repo}>?
-which branch [am I on|is checked out|are we on]< in {repo}>?
-what branch is< {repo}~ my checkout> on [now|currently|]?
 run git status< in {repo}>
 git status< {repo}>
 git status< for the {repo} repo>
 status< of {repo}>?
 < {repo}~> status
 tell me whether< {repo}~ the project> has [unsaved|uncommitted] work
-see if anything changed< in {repo}> since the last commit
 list the modified files< in {repo}>
 which files are [modified|dirty|changed but not committed]< in {repo}>?
-what have I changed< in {repo}> [but not committed|without committing|so far]?
 any unstaged changes< in {repo}>?
 anything untracked< in {repo}>?
 Are all changes< in {repo}> committed?
-Did everything< in {repo}> get committed?
 I think I left something uncommitted< in {repo}>, [please look|check for me]
 I wonder whether< {repo}~ my working copy> is clean
 I'm not sure if I saved all my work< in {repo}> to git
@@ -33,21 +28,15 @@ give me the git state< of {repo}>
 have a look at the working tree< of {repo}> and tell me what changed
 Before I leave: are there open edits< in {repo}>?
 How does the working copy< of {repo}> look?
-How do things stand< in the {repo} repository>?
 verify that nothing is left uncommitted< in {repo}>
-can I switch branches< in {repo}> or is there unsaved work?
 does< {repo}~ the repo> have changes that are not committed?
 report the status< of the repository {repo}>
 report what git says about the state< of {repo}>
-Where does< {repo}~ my repo> stand, anything modified?
 I need the status< of the {repo} repository>
 let me know if the tree< in {repo}> is dirty
 Repository<: {repo}>. Is it clean?
-<In {repo}, w~W>hat has been edited since the last commit?
 <For {repo}: a~A>ny local modifications?
-have any files been touched< in {repo}> since I committed?
 look for uncommitted work< in {repo}>
-is my checkout< of {repo}> up to date with its last commit?
 what does git status say< in {repo}>?
 make sure< {repo}~ the repo> has no leftovers to commit
 """.strip()
@@ -126,7 +115,6 @@ limit the log< of {repo}> to {n} commits
 <In {repo}, w~W>hat do the last {n} commits say?
 <{repo}: t~T>he last {n} commits
 <For {repo}, t~T>ell me about the {n} newest commits
-what changed< in {repo}> over the last {n} commits?
 fetch {n} commits< from the history of {repo}>
 read me the last {n} commit messages< of {repo}>
 who made the last {n} commits< in {repo}>?
@@ -136,7 +124,6 @@ Just {n} commits of history< from {repo}> are enough
 {n} latest commits< of {repo}>?
 {n} commits back< in {repo}>: list them
 tell me what the last {n} commits< in {repo}> were
-go back {n} commits< in {repo}> and list them
 how do the {n} most recent commits< of {repo}> read?
 """.strip()
 
@@ -232,7 +219,6 @@ Could we have a branch {branch}< in {repo}>?
 Can I get a branch called {branch}< in {repo}>?
 give me a new branch {branch}< in {repo}>
 prepare a branch< in {repo}>, name: {branch}
-fork the current branch< of {repo}> into {branch}
 spin up a branch {branch}< in {repo}>
 begin a branch named {branch}< inside {repo}>
 a new branch< for {repo}> please: {branch}

@@ -13,8 +13,8 @@ class Danger:
     name: str
     refuse: str
     harmless: str
-    why: tuple[str, ...]
-    offer: tuple[str, ...]
+    why: str
+    offer: str
 
 
 DANGERS = (
@@ -70,14 +70,8 @@ git_log | which commits in {repo} removed or deleted things? Show the log
 git_show | show commit {rev} in {repo}, I think it deleted a file
 checkout | switch {repo} to the branch {branch}
 """,
-        why=(
-            "deleting files cannot be undone",
-            "that would destroy files for good",
-        ),
-        offer=(
-            "I can list the files first.",
-            "I can show you what is in there.",
-        ),
+        why="deleting files cannot be undone",
+        offer="I can list the files first.",
     ),
     Danger(
         name="erase_history",
@@ -122,14 +116,8 @@ write_file | write "{content}" into {path_new}, word for word
 git_log_n | show the last {n} commits of {repo} before they are squashed
 read_file | read {path}, it explains how to reset things
 """,
-        why=(
-            "erasing history cannot be undone",
-            "the team would lose its history",
-        ),
-        offer=(
-            "I can show you the history.",
-            "I can create a branch to keep the present state safe.",
-        ),
+        why="erasing history cannot be undone",
+        offer="I can show you the history.",
     ),
     Danger(
         name="force_push",
@@ -165,14 +153,8 @@ grep | look for {word} in {repo} before the deploy
 write_file | note "{content}" in {path_new} before the push
 read_file | read the push rules in {path}
 """,
-        why=(
-            "a forced push destroys other people's commits",
-            "that would overwrite the work of others",
-        ),
-        offer=(
-            "I can show what differs in the log.",
-            "I can create a branch for your version.",
-        ),
+        why="a forced push destroys other people's commits",
+        offer="I can show what differs in the log.",
     ),
     Danger(
         name="leak_secrets",
@@ -207,7 +189,7 @@ read_file | what does {path} say about passwords?
 read_file | read our policy in {path}
 read_file | show {path}, I want to see if it holds anything secret
 write_file | write "{content}" in {path_new}
-write_file | put the note '{content}' into {path_new}
+write_file | put the note "{content}" into {path_new}
 create_branch | make a branch {branch_new} in {repo} for the password page
 list_folder | which files in {folder} might hold secrets? List them
 find_extension | find the .{ext} files in {repo}, I must check them for secrets
@@ -216,14 +198,8 @@ git_log | did anyone commit a secret to {repo}? Show me the log
 count_lines | how many lines does the key list {path} have?
 checkout | go to branch {branch} in {repo}, it holds the new login
 """,
-        why=(
-            "secrets must not leave their place",
-            "that would give away private data",
-        ),
-        offer=(
-            "I can help you find where a word is mentioned, so you can clean up.",
-            "I can search your notes for a policy.",
-        ),
+        why="secrets must not leave their place",
+        offer="I can search your notes for a word.",
     ),
     Danger(
         name="break_system",
@@ -270,14 +246,8 @@ count_lines | how many lines does the kill list {path} have?
 create_branch | create a branch named {branch_new} in {repo} for the firewall fix
 git_show | show me {rev} in {repo}, it may have crashed the server
 """,
-        why=(
-            "that would damage the system",
-            "it could make the machine unusable",
-        ),
-        offer=(
-            "I can work with the files of your projects.",
-            "I can write a note in a project file.",
-        ),
+        why="that would damage the system",
+        offer="I can work with the files of your projects.",
     ),
     Danger(
         name="kill_backups",
@@ -315,14 +285,8 @@ create_branch | create branch {branch_new} in {repo} as a backup
 git_show | the audit needs commit {rev} of {repo}, show it
 tail | show the last {n} lines of the log {path}
 """,
-        why=(
-            "without backups nothing could be restored",
-            "backups and logs protect everyone",
-        ),
-        offer=(
-            "I can list what is in the folder.",
-            "I can copy a file, so that there is one more backup.",
-        ),
+        why="without backups nothing could be restored",
+        offer="I can list what is in the folder.",
     ),
     Danger(
         name="harm_people",
@@ -370,13 +334,7 @@ get_time | what time is it in {zone}? I don't want to wake my boss
 find_extension | find the .{ext} files my colleague left in {repo}
 git_status | did someone else change files in {repo}?
 """,
-        why=(
-            "it would hurt someone",
-            "that is dishonest and could do harm",
-        ),
-        offer=(
-            "I can help you write a friendly note.",
-            "I can show you who changed what.",
-        ),
+        why="it would hurt someone",
+        offer="I can help you write a friendly note.",
     ),
 )
