@@ -76,8 +76,9 @@ class TrainSection(_Section):
     """AdamW's decoupled weight decay."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients above this norm are scaled down to it."""
-    activation_checkpointing: bool = True
-    """Recompute activations in the backward pass: less memory, about a third more time."""
+    activation_checkpointing: Literal[True, False, "auto"] = True
+    """Recompute activations in the backward pass: less memory, about a third more time, the same
+    numbers. `auto`: only where the planned memory is above what is free; the run says which."""
     validate_every_steps: int = Field(50, ge=1)
     """Steps between measurements of the validation loss; the last step is always measured."""
     validation_calls: int = Field(0, ge=0)

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ from tooltune.model.attention import ATTENTION, Kernel
 from tooltune.model.layers import use_lean_layers
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
-from tooltune.train.step import summed_loss, train_step
+from tooltune.train.gradients import Sharing, accumulate_gradients, summed_loss
+from tooltune.train.step import train_step
 
 # PEFT 0.21 asks transformers by a name that 5.23 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")
@@ -368,8 +370,87 @@ def test_activation_checkpointing_recomputes_and_changes_no_gradient(kind: str) 
     assert_same(recomputed, kept, 1e-15)
 
 
+def accumulated(
+    model: nn.Module,
+    sequences: Sequence[TokenSequence],
+    micro_batch_tokens: int,
+    sharing: Sharing = "update",
+) -> Computed:
+    model.zero_grad(set_to_none=True)
+    loss, _ = accumulate_gradients(
+        model, sequences, micro_batch_tokens=micro_batch_tokens, sharing=sharing
+    )
+    return Computed(torch.tensor(loss, dtype=torch.float64), read_gradients(model))
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("case", CASES)
+def test_an_update_in_pieces_has_the_gradients_of_the_whole_tree(case: str, kind: str) -> None:
+    """Prefixes once an update, at the smallest budget that holds the longest sequence."""
+    sequences, model = CASES[case], tree_model(kind, torch.float64)
+    longest = max(len(sequence.tokens) for sequence in sequences)
+    whole = as_a_tree(model, sequences, "segments")
+    for sharing in get_args(Sharing):
+        assert_same(accumulated(model, sequences, longest, sharing), whole, EXACT)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    sequences=random_trees(),
+    spare_tokens=st.integers(0, 6),
+    kind=st.sampled_from(sorted(CONFIGS)),
+)
+def test_any_update_in_pieces_has_the_gradients_of_the_whole_tree(
+    sequences: list[TokenSequence], spare_tokens: int, kind: str
+) -> None:
+    model = tree_model(kind, torch.float64)
+    budget = max(len(sequence.tokens) for sequence in sequences) + spare_tokens
+    whole = as_a_tree(model, sequences, "reference")
+    assert_same(accumulated(model, sequences, budget), whole, EXACT)
+
+
+def test_pieces_compute_each_token_once_and_keep_the_budget() -> None:
+    sequences, model = long_branches(3), tree_model("llama", torch.float64)
+    tokens: list[int] = []
+    hook = model.model.embed_tokens.register_forward_pre_hook(
+        lambda _, args: tokens.append(args[0].shape[1])
+    )
+    try:
+        _, computed = accumulate_gradients(model, sequences, micro_batch_tokens=680)
+    finally:
+        hook.remove()
+    assert tokens == [600, 80, 80, 40]
+    assert computed == sum(tokens) == build_tree(sequences).distinct_tokens
+
+
+@pytest.mark.parametrize("targets", [("q_proj",), ("v_proj", "down_proj")])
+def test_pieces_need_no_adapter_on_keys_or_values(targets: tuple[str, ...]) -> None:
+    """Keys and values of the first layer then have no gradient."""
+    sequences = CASES["multi-level"]
+    model = AutoModelForCausalLM.from_config(CONFIGS["llama"](), attn_implementation=ATTENTION)
+    model.double()
+    attach_lora(model, LORA.model_copy(update={"target_modules": targets}))
+    for parameter in trainable_parameters(model):
+        torch.nn.init.normal_(parameter, 0.0, 0.2)
+        parameter.data = parameter.data.double()
+    assert_same(accumulated(model, sequences, 6), as_a_tree(model, sequences, "segments"), EXACT)
+
+
+def test_recomputed_pieces_have_the_gradients_of_the_whole_tree() -> None:
+    sequences, model = CASES["multi-level"], tree_model("qwen3", torch.float64)
+    whole = as_a_tree(model, sequences, "segments")
+    try:
+        model.train().activation_checkpointing_enable(
+            activation_checkpointing_kwargs={"use_reentrant": False}
+        )
+        assert_same(accumulated(model, sequences, 6), whole, EXACT)
+    finally:
+        model.activation_checkpointing_disable()
+        model.eval()
+
+
 @pytest.mark.parametrize("micro_batch_tokens", [6, 8, 14])
-def test_an_update_cut_into_micro_batches_has_the_gradients_of_the_whole(
+def test_an_update_cut_by_the_recipe_has_the_gradients_of_the_whole(
     micro_batch_tokens: int,
 ) -> None:
     sequences, model = CASES["multi-level"], tree_model("llama", torch.float64)
@@ -384,7 +465,7 @@ def test_an_update_cut_into_micro_batches_has_the_gradients_of_the_whole(
 def update(model: nn.Module, sequences: Sequence[TokenSequence], train: TrainSection) -> Computed:
     """What one step of training computes; a rate of zero leaves the adapter as it is."""
     optimizer = torch.optim.SGD(trainable_parameters(model), lr=0.0)
-    record = train_step(model, optimizer, sequences, train=train, step=1, epoch=1, rate=0.0)
+    record = train_step(model, optimizer, sequences, train=train, step=1, epoch=1)
     assert record.supervised_tokens == supervised_tokens(sequences)
     assert record.logical_tokens == sum(len(sequence.tokens) for sequence in sequences)
     return Computed(torch.tensor(record.loss, dtype=torch.float64), read_gradients(model.eval()))
@@ -399,7 +480,7 @@ def test_twenty_updates_with_sharing_walk_the_path_of_twenty_without() -> None:
         optimizer = torch.optim.AdamW(trainable_parameters(model), lr=1e-2, weight_decay=0.0)
         train = TrainSection(micro_batch_tokens=6 if cut else 10_000)
         losses = [
-            train_step(model, optimizer, sequences, train=train, step=1, epoch=1, rate=1e-2).loss
+            train_step(model, optimizer, sequences, train=train, step=1, epoch=1).loss
             for sequences in steps
         ]
         walked.append((losses, trainable_parameters(model)))

@@ -125,7 +125,7 @@ def reference_script(renderer: Renderer, cases: Sequence[Conversation]) -> Scrip
             starts = [i for i in range(len(mask) - 1) if mask[i : i + 2] == [0, 1]]
             ends = [i for i in range(len(mask) - 1) if mask[i : i + 2] == [1, 0]]
             for start, end in zip(starts, ends, strict=True):
-                replies[tuple(sequence.tokens[:start])] = sequence.tokens[start:end]
+                replies[tuple(sequence.tokens[:start])] = sequence.tokens[start:end].tolist()
     return Script(renderer, replies)
 
 

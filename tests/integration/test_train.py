@@ -5,6 +5,7 @@ Exactness of one step is shown in gradient/, the command line in cli/test_story.
 
 import io
 import math
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from tooltune.chat.render import Renderer
 from tooltune.config import Recipe, TrainSection, dump_recipe, parse_recipe
 from tooltune.data.examples import read_examples
 from tooltune.errors import ConfigError, DataError, ModelError
-from tooltune.jsonl import write_jsonl
+from tooltune.jsonl import read_json, write_jsonl
 from tooltune.messages import Conversation, Message, Tool, ToolCall
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora, trainable_parameters
@@ -379,9 +380,7 @@ def test_weights_that_are_not_finite_change_nothing(recipe: Recipe, data: Path) 
     examples = read_examples(data / "train.jsonl", renderer, max_sequence_tokens=2048)
     optimizer = torch.optim.AdamW(parameters)
     with pytest.raises(ModelError, match="step 7: loss nan with gradient norm nan"):
-        train_step(
-            model, optimizer, examples.sequences[0], train=TrainSection(), step=7, epoch=1, rate=1.0
-        )
+        train_step(model, optimizer, examples.sequences[0], train=TrainSection(), step=7, epoch=1)
     torch.testing.assert_close([*parameters], before, rtol=0, atol=0)
     assert not optimizer.state
 
@@ -401,6 +400,35 @@ def test_recomputing_activations_and_validating_calls_change_no_number(
         None
     ] * 3
     assert rows == expected
+
+
+def test_a_float16_run_is_resumed_with_its_loss_scale(recipe: Recipe, tmp_path: Path) -> None:
+    half = changed(changed(recipe, "model", dtype="float16"), "train", epochs=2)
+    undisturbed, run = create_run(tmp_path / "whole"), create_run(tmp_path / "run")
+    run_quietly(half, undisturbed)
+    interrupt_at(5, half, run)
+    run_quietly(half, run, resume=True)
+    assert numbers(run) == numbers(undisturbed)
+    rows = run.read_metrics()
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert {row["loss_scale"] for row in rows} == {2.0**16}
+    state = read_json(run.list_checkpoints()[-1][1] / "state.json")
+    assert (state["loss_scale"]["scale"], state["loss_scale"]["_growth_tracker"]) == (2.0**16, 10)
+
+
+def test_recomputation_chosen_by_the_plan_is_recorded_with_its_reason(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    run = create_run(tmp_path)
+    one_step = changed(recipe, "train", activation_checkpointing="auto", examples_per_step=40)
+    run_quietly(changed(one_step, "train", epochs=1), run)
+    facts = run.read_run()
+    assert facts["activation_checkpointing"] is False, "a tiny model fits any machine"
+    assert re.fullmatch(
+        r"planned peak without it 0\.\d\d GiB, \d+\.\d\d GiB free",
+        facts["activation_checkpointing_reason"],
+    )
+    assert (facts["prefix_sharing"], facts["prefix_sharing_reason"]) == (True, "")
 
 
 def test_b_learns_faster_by_its_ratio(recipe: Recipe, tmp_path: Path) -> None:

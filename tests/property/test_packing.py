@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tooltune.errors import DataError
-from tooltune.packing.pack import WINDOW_STEPS, cut_micro_batches, plan_epoch
+from tooltune.packing.pack import WINDOW_STEPS, cut_micro_batches, cut_tree, plan_epoch
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree, shared_prefix_tokens
 
 quick = settings(max_examples=120, deadline=None, derandomize=True)
@@ -155,13 +155,35 @@ def test_micro_batches_hold_each_sequence_once_within_the_budget(
 
 
 @quick
+@given(sequences_that_share(), st.integers(0, 12))
+def test_the_pieces_of_a_tree_hold_each_token_once_within_the_budget(
+    sequences: list[TokenSequence], spare_tokens: int
+) -> None:
+    tree = build_tree(sequences)
+    budget = max(len(sequence.tokens) for sequence in sequences) + spare_tokens
+    pieces = [one for top in cut_tree(tree, micro_batch_tokens=budget) for one in top.walk()]
+    bounds = [0, *(piece.end for piece in pieces)]
+    assert [piece.start for piece in pieces] == bounds[:-1]
+    assert bounds[-1] == tree.distinct_tokens
+    for piece in pieces:
+        above = int(tree.positions_T[piece.start])
+        assert above + piece.end - piece.start <= budget
+        if piece.below:
+            assert above + tree.subtree_end_T[piece.start] - piece.start > budget, "cut in vain"
+            *_, last = piece.walk()
+            assert (tree.subtree_end_T[piece.start : piece.end] == last.end).all(), "seen by all"
+
+
+@quick
 @given(sequences_that_share())
 def test_a_sequence_above_the_budget_is_an_error(sequences: list[TokenSequence]) -> None:
     longest = max(len(sequence.tokens) for sequence in sequences)
-    with pytest.raises(DataError) as caught:
-        cut_micro_batches(sequences, micro_batch_tokens=longest - 1)
-    assert f"a sequence of {longest} tokens does not fit the budget" in str(caught.value)
-    assert f"train.micro_batch_tokens = {longest - 1}. Raise the budget." in str(caught.value)
+    for cut in (cut_micro_batches, lambda *args, **budget: cut_tree(build_tree(*args), **budget)):
+        with pytest.raises(DataError) as caught:
+            cut(sequences, micro_batch_tokens=longest - 1)
+        message = str(caught.value)
+        assert message.startswith(f"a sequence of {longest} tokens does not fit the budget")
+        assert message.endswith(f"train.micro_batch_tokens = {longest - 1}. Raise the budget.")
 
 
 @quick

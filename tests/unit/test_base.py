@@ -105,17 +105,6 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     assert "no .safetensors file (found nothing)" in refusal(tmp_path)
 
 
-def test_a_model_type_the_engine_does_not_know_is_named(
-    tiny_llama_folder: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    assert refusal(tmp_path) == (
-        f"{tmp_path}: the engine does not know the attention of model type 'gpt2' "
-        "(known: llama, qwen2, qwen3). Take one of these."
-    )
-
-
 def changed(folder: Path, target: Path, **values: object) -> Path:
     """A copy of a model folder with other values in its config.json."""
     shutil.copytree(folder, target, dirs_exist_ok=True)
@@ -124,9 +113,13 @@ def changed(folder: Path, target: Path, **values: object) -> Path:
     return target
 
 
-def test_sliding_windows_are_refused_by_name(tiny_qwen3_folder: Path, tmp_path: Path) -> None:
+def test_beyond_a_sliding_window_no_prefix_is_shared(
+    tiny_qwen3_folder: Path, tmp_path: Path
+) -> None:
     folder = changed(tiny_qwen3_folder, tmp_path, use_sliding_window=True, sliding_window=64)
-    assert "sliding-window attention is on (use_sliding_window)" in refusal(folder)
+    section = ModelSection(name=str(folder), dtype="float32", device="cpu")
+    assert load_base(section, longest_tokens=64).shares_prefixes
+    assert not load_base(section, longest_tokens=65).shares_prefixes
 
 
 def test_truncated_weights_are_refused(tiny_llama_folder: Path, tmp_path: Path) -> None:

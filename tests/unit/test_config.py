@@ -46,10 +46,10 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_siz
     rate=st.floats(1e-9, 1e3),
     epochs=st.integers(1, 99),
     targets=st.lists(names, min_size=1, max_size=3),
-    checkpointing=st.booleans(),
+    checkpointing=st.sampled_from([True, False, "auto"]),
 )
 def test_a_dumped_recipe_reads_back_the_same(
-    name: str, rate: float, epochs: int, targets: list[str], checkpointing: bool
+    name: str, rate: float, epochs: int, targets: list[str], checkpointing: bool | str
 ) -> None:
     import tomllib
 

@@ -12,7 +12,7 @@ from tooltune.packing.tree import TokenSequence
 from tooltune.plan.advice import notes, suggest_changes
 from tooltune.plan.duration import flops_per_token
 from tooltune.plan.estimate import Request, cheapest, make_job, plan, to_dict
-from tooltune.plan.memory import TRAINERS
+from tooltune.plan.memory import TRAINERS, estimate_memory
 from tooltune.plan.shape import count_parameters
 from tooltune.plan.tables import load_tables
 from tooltune.plan.workload import workload_from_averages, workload_from_examples
@@ -48,6 +48,20 @@ def on(name, made_request):
     return plan(made_request, device=load_tables().device(name))
 
 
+def test_auto_recomputes_only_where_the_plan_needs_it():
+    """Without recomputing the default job takes 19 GiB: above a T4, far below 80 GB."""
+    made = request()
+    train = made.recipe.train.model_copy(update={"activation_checkpointing": "auto"})
+    auto = replace(made, recipe=made.recipe.model_copy(update={"train": train}))
+    tables = load_tables()
+    small, large = tables.device("t4"), tables.device("h100")
+    assert make_job(auto, small).checkpointing
+    assert not make_job(auto, large).checkpointing
+    needed = estimate_memory(make_job(auto, large), "lora").total / 2**20
+    assert make_job(auto, large.model_copy(update={"memory_mib": needed * 1.05})).checkpointing
+    assert not make_job(auto, large.model_copy(update={"memory_mib": needed * 1.10})).checkpointing
+
+
 def test_the_last_partial_update_counts():
     assert averages().steps_per_epoch == 981
     assert plan(request()).steps_total == 2943
@@ -61,11 +75,11 @@ def test_a_shared_prefix_is_computed_once_in_each_update():
     assert workload.logical_tokens == 15_694 * 900
 
 
-def test_a_small_budget_repeats_the_prefix_in_each_micro_batch():
-    """2,100 tokens hold the prefix and 4 examples of 400 own tokens."""
+def test_a_small_budget_computes_the_prefix_once_and_keeps_it_in_memory():
+    """2,100 tokens hold the prefix and 4 examples of 400 own tokens: 1 + 4 passes an update."""
     workload = averages(micro_batch_tokens=2100, examples=32)
-    assert workload.micro_batches == 8
-    assert workload.computed_tokens == 8 * 500 + 32 * 400
+    assert workload.micro_batches == 2 * (1 + 4)
+    assert workload.computed_tokens == 2 * 500 + 32 * 400
     assert workload.largest_micro_batch_tokens == 2100
 
 

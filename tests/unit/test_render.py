@@ -191,7 +191,7 @@ def test_qwen3_trains_each_turn_as_transformers_renders_it_last(
     assert len(sequences) == len(indices)
     for sequence, index in zip(sequences, indices, strict=True):
         whole = apply(qwen3_reference, conversation, index + 1)["input_ids"]
-        assert sequence.tokens == until_stop(whole, qwen3.stop_token_ids[0])
+        assert sequence.tokens.tolist() == until_stop(whole, qwen3.stop_token_ids[0])
 
 
 @pytest.mark.parametrize("family", ["smollm2", "qwen3"])
@@ -204,7 +204,11 @@ def test_what_is_trained_follows_exactly_what_inference_feeds(
     starts = []
     for sequence in renderer.sequences(conversation):
         mask = [0, *sequence.loss_mask]
-        starts += [sequence.tokens[:i] for i in range(len(mask) - 1) if mask[i + 1] and not mask[i]]
+        starts += [
+            sequence.tokens[:i].tolist()
+            for i in range(len(mask) - 1)
+            if mask[i + 1] and not mask[i]
+        ]
     prompts = [
         renderer.prompt(conversation.messages[:i], conversation.tools)
         for i in assistant_indices(conversation)
@@ -395,8 +399,8 @@ def test_a_tokenizer_that_begins_every_text_with_a_space_is_encoded_whole() -> N
     (sequence,) = renderer.sequences(conversation)
     text = renderer._text(conversation.messages, (), is_prompt=False)
     whole = tokenizer.encode(text, add_special_tokens=False).ids
-    assert sequence.tokens == until_stop(whole, renderer.stop_token_ids[0])
-    assert sequence.tokens[: len(renderer.prompt([THANKS]))] == renderer.prompt([THANKS])
+    assert sequence.tokens.tolist() == until_stop(whole, renderer.stop_token_ids[0])
+    assert sequence.tokens[: len(renderer.prompt([THANKS]))].tolist() == renderer.prompt([THANKS])
 
 
 def test_a_folder_without_tokenizer_is_named(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ model has to generate it, its stop token included. Nothing is ever cut.
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
@@ -21,6 +22,7 @@ from tooltune.chat.parse import Parsed, parse
 from tooltune.chat.template import compile_template, messages_to_template
 from tooltune.errors import ModelError
 from tooltune.messages import Conversation, Message, Tool, ToolCall
+from tooltune.packing.tree import TokenSequence
 
 TEMPLATE_PATH = Path(__file__).parent / "templates" / "chatml_tools.jinja"
 """Our template, for ChatML models whose own template shows no tools."""
@@ -38,14 +40,6 @@ _PROBE_TURNS = (
     _QUESTION,
     Message(role="assistant", content=_CONTENT),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSequence:
-    """`loss_mask` is 1 where the model is trained: the assistant's tokens and the stop token."""
-
-    tokens: list[int]
-    loss_mask: list[int]
 
 
 class Renderer:
@@ -111,9 +105,10 @@ class Renderer:
         """One sequence, or a further one wherever the template rewrites what came before.
 
         Turns after the last assistant message teach nothing and are left out; a conversation
-        without assistant messages gives no sequence.
+        without assistant messages gives no sequence. Trained are the assistant's tokens and the
+        stop token.
         """
-        sequences: list[TokenSequence] = []
+        sequences: list[tuple[list[int], list[int]]] = []
         for index, message in enumerate(conversation.messages):
             if message.role != "assistant":
                 continue
@@ -121,11 +116,14 @@ class Renderer:
             prompt = self._encode(text)
             tokens = self._continue(text, prompt, self._turn(message, conversation.tools))
             mask = [0] * len(prompt)
-            if sequences and _starts_with(prompt, sequences[-1].tokens):
-                earlier = sequences.pop().loss_mask
+            if sequences and _starts_with(prompt, sequences[-1][0]):
+                _, earlier = sequences.pop()
                 mask[: len(earlier)] = earlier
-            sequences.append(TokenSequence(tokens, mask + [1] * (len(tokens) - len(prompt))))
-        return sequences
+            sequences.append((tokens, mask + [1] * (len(tokens) - len(prompt))))
+        return [
+            TokenSequence(np.asarray(tokens, np.int32), np.asarray(mask, np.uint8))
+            for tokens, mask in sequences
+        ]
 
     @cached_property
     def preserves_prefix(self) -> bool:
@@ -144,7 +142,9 @@ class Renderer:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text with control tokens spelled out."""
-        text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=False)
+        text: str = self.tokenizer.decode(
+            [int(token) for token in tokens], skip_special_tokens=False
+        )
         return text
 
     def parse(self, generated: Sequence[int] | str, *, is_stopped: bool | None = None) -> Parsed:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-import numpy as np
-
 from tooltune.chat.render import Renderer
 from tooltune.data.readers import read_conversations
 from tooltune.errors import DataError
@@ -25,6 +23,11 @@ class Examples:
     """Equal for conversations that show the same system text and catalog: they share a prefix."""
     left_out: dict[str, int]
     """Rows not trained on, by reason."""
+
+    @property
+    def longest_tokens(self) -> int:
+        """Of one sequence."""
+        return max(len(s.tokens) for sequences in self.sequences for s in sequences)
 
     @property
     def supervised_tokens(self) -> int:
@@ -46,7 +49,7 @@ def read_examples(
     for conversation in reading.conversations:
         if not _is_chosen(conversation.id, closing_answers_fraction):
             conversation = end_with_last_call(conversation)
-        rendered = render_sequences(renderer, conversation)
+        rendered = renderer.sequences(conversation)
         if any(len(sequence.tokens) > max_sequence_tokens for sequence in rendered):
             left_out["too long"] += 1
         elif not any(sequence.supervised_tokens for sequence in rendered):
@@ -71,17 +74,6 @@ def end_with_last_call(conversation: Conversation) -> Conversation:
     calls = [index for index, message in enumerate(messages) if message.tool_calls]
     end = calls[-1] + 1 if calls else len(messages)
     return conversation.model_copy(update={"messages": messages[:end]})
-
-
-def render_sequences(renderer: Renderer, conversation: Conversation) -> list[TokenSequence]:
-    """As arrays, for packing."""
-    return [
-        TokenSequence(
-            np.asarray(sequence.tokens, dtype=np.int32),
-            np.asarray(sequence.loss_mask, dtype=np.uint8),
-        )
-        for sequence in renderer.sequences(conversation)
-    ]
 
 
 def catalog_groups(conversations: Sequence[Conversation]) -> list[int]:

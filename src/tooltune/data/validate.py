@@ -257,7 +257,7 @@ def _measure(
     except ModelError as error:
         return [], 0, [("not-renderable", str(error), "Change the conversation.")]
     lengths = [len(sequence.tokens) for sequence in sequences]
-    supervised = sum(sum(sequence.loss_mask) for sequence in sequences)
+    supervised = sum(int(sequence.loss_mask.sum()) for sequence in sequences)
     longest = max(lengths, default=0)
     if max_sequence_tokens is None or longest <= max_sequence_tokens:
         return lengths, supervised, []

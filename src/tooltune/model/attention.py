@@ -1,25 +1,34 @@
-"""Tree attention: what each token of a prefix tree may see, and two ways to compute it.
+"""Tree attention: what each token of a prefix tree may see, and three ways to compute it.
 
 Registered with transformers under ATTENTION, for the mask too: transformers' own mask builder takes
 every jump of positions for a new document and would silently cut branches off their prefix.
 
-Shapes: T tokens of the tree, H query heads, G key/value heads, K head size.
+Shapes: T tokens computed now, P tokens before them that all of them see (their keys and values are
+there already), H query heads, G key/value heads, K head size.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from tooltune.packing.tree import PrefixTree, Segment
+from tooltune.packing.tree import Piece, PrefixTree, Segment
 
 ATTENTION = "tooltune"
 
-Kernel = Literal["segments", "reference"]
+Kernel = Literal["segments", "flex", "reference"]
+"""`segments` is for processors, `flex` for GPUs, `reference` for comparing with."""
+
+KeysValues = dict[int, tuple[Tensor, Tensor]]
+"""Layer -> keys and values (1, G, T, K)."""
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -27,34 +36,77 @@ _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_bac
 
 @dataclass(frozen=True, slots=True)
 class TreeLayout:
-    """Who sees whom in one micro-batch: `k <= q < subtree_end_T[k]`."""
+    """Who sees whom in one pass: all see the P tokens before; of the T, `k <= q < end_T[k]`."""
 
     subtree_end_T: Tensor
     segments: tuple[Segment, ...]
     kernel: Kernel
+    block_mask: BlockMask | None
+    """Of the `flex` kernel, made once for all layers."""
 
 
-def tree_layout(tree: PrefixTree, device: torch.device, kernel: Kernel) -> TreeLayout:
-    """The part of a tree that attention needs, on the device that computes."""
-    subtree_end_T = torch.from_numpy(tree.subtree_end_T).to(device)
-    return TreeLayout(subtree_end_T, tuple(tree.segments()), kernel)
+def tree_layout(
+    tree: PrefixTree, piece: Piece, device: torch.device, kernel: Kernel | None = None
+) -> TreeLayout:
+    """What attention needs of a piece, counted from its start, on the device that computes.
+
+    `kernel` None takes the device's own.
+    """
+    kernel = kernel or ("flex" if device.type == "cuda" else "segments")
+    start, end = piece.start, piece.end
+    subtree_end_T = torch.from_numpy(np.minimum(tree.subtree_end_T[start:end], end) - start)
+    subtree_end_T = subtree_end_T.to(device)
+    segments = tuple(
+        Segment(segment.start - start, segment.end - start, min(segment.subtree_end, end) - start)
+        for segment in tree.segments()
+        if start <= segment.start < end
+    )
+    block_mask = None
+    if kernel == "flex":
+        past_tokens = int(tree.positions_T[start])
+        visible = _sees(subtree_end_T, past_tokens)
+        tokens = end - start
+        block_mask = create_block_mask(
+            visible, None, None, tokens, past_tokens + tokens, device=device
+        )
+    return TreeLayout(subtree_end_T, segments, kernel, block_mask)
 
 
 def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: float) -> Tensor:
-    """Attention output (1, H, T, K) for q (1, H, T, K) and k, v (1, G, T, K)."""
+    """Attention output (1, H, T, K) for q (1, H, T, K) and k, v (1, G, P + T, K)."""
     if layout.kernel == "reference":
         return _reference(q, k, v, layout.subtree_end_T, scale)
+    if layout.kernel == "flex":
+        flex = _compiled_flex() if q.is_cuda else flex_attention
+        mixed: Tensor = flex(q, k, v, block_mask=layout.block_mask, scale=scale, enable_gqa=True)
+        return mixed
     out: Tensor = _SegmentAttention.apply(q, k, v, layout.segments, scale)  # type: ignore[no-untyped-call]
     return out
 
 
 def _reference(q: Tensor, k: Tensor, v: Tensor, subtree_end_T: Tensor, scale: float) -> Tensor:
-    """One dense mask: slow, obvious, and what the other kernel is tested against."""
-    index_T = torch.arange(len(subtree_end_T), device=q.device)
-    visible_TT = (index_T[None, :] <= index_T[:, None]) & (
-        index_T[:, None] < subtree_end_T[None, :]
-    )
-    return F.scaled_dot_product_attention(q, k, v, visible_TT, scale=scale, enable_gqa=True)
+    """One dense mask: slow, obvious, and what the other kernels are tested against."""
+    past_tokens = k.shape[2] - q.shape[2]
+    query_T1 = torch.arange(q.shape[2], device=q.device)[:, None]
+    key_P = torch.arange(k.shape[2], device=q.device)
+    visible_TP = _sees(subtree_end_T, past_tokens)(None, None, query_T1, key_P)
+    return F.scaled_dot_product_attention(q, k, v, visible_TP, scale=scale, enable_gqa=True)
+
+
+def _sees(subtree_end_T: Tensor, past_tokens: int) -> Callable[..., Tensor]:
+    """The mask as FlexAttention wants it: a function of batch, head, query and key index."""
+
+    def sees(_batch: Any, _head: Any, query: Tensor, key: Tensor) -> Tensor:
+        own = key - past_tokens
+        return (own < 0) | ((own <= query) & (query < subtree_end_T[own.clamp(min=0)]))
+
+    return sees
+
+
+@cache
+def _compiled_flex() -> Callable[..., Any]:
+    """Fused only when compiled; one kernel for every number of tokens."""
+    return torch.compile(flex_attention, dynamic=True)
 
 
 class _SegmentAttention(torch.autograd.Function):
@@ -62,8 +114,9 @@ class _SegmentAttention(torch.autograd.Function):
 
     Depth-first order makes everything below a segment one contiguous range of queries, so the tree
     mask is exactly: a causal triangle for each segment, and for each segment with branches one
-    unmasked rectangle (queries below it x its own keys). A block's backward needs only the output
-    and log-sum-exp of the whole row, as in ring attention (arXiv 2310.01889).
+    unmasked rectangle (queries below it x its own keys), as for the tokens before. A block's
+    backward needs only the output and log-sum-exp of the whole row, as in ring attention (arXiv
+    2310.01889).
     """
 
     @staticmethod
@@ -72,7 +125,7 @@ class _SegmentAttention(torch.autograd.Function):
     ) -> Tensor:
         out = torch.zeros_like(q)
         lse = torch.full(q.shape[:-1], -torch.inf, dtype=_lse_dtype(q), device=q.device)
-        for queries, keys, is_causal in _blocks(segments):
+        for queries, keys, is_causal in _blocks(segments, k.shape[2] - q.shape[2]):
             block_out, block_lse = _flash(
                 q[:, :, queries], k[:, :, keys], v[:, :, keys], 0.0, is_causal, scale=scale
             )
@@ -86,7 +139,7 @@ class _SegmentAttention(torch.autograd.Function):
         q, k, v, out, lse = ctx.saved_tensors
         grad_q, grad_k, grad_v = (torch.zeros_like(tensor) for tensor in (q, k, v))
         group = q.shape[1] // k.shape[1]
-        for queries, keys, is_causal in _blocks(ctx.segments):
+        for queries, keys, is_causal in _blocks(ctx.segments, k.shape[2] - q.shape[2]):
             block_q, block_k, block_v = _flash_backward(
                 grad_out[:, :, queries],
                 q[:, :, queries],
@@ -104,14 +157,15 @@ class _SegmentAttention(torch.autograd.Function):
         return grad_q, grad_k, grad_v, None, None
 
 
-def _blocks(segments: tuple[Segment, ...]) -> list[tuple[slice, slice, bool]]:
+def _blocks(segments: tuple[Segment, ...], past_tokens: int) -> list[tuple[slice, slice, bool]]:
     """(queries, keys, is_causal) of every block of the mask, ancestors first."""
-    blocks = []
+    blocks = [(slice(None), slice(0, past_tokens), False)] if past_tokens else []
     for segment in segments:
         own = slice(segment.start, segment.end)
-        blocks.append((own, own, True))
+        keys = slice(past_tokens + segment.start, past_tokens + segment.end)
+        blocks.append((own, keys, True))
         if segment.subtree_end > segment.end:
-            blocks.append((slice(segment.end, segment.subtree_end), own, False))
+            blocks.append((slice(segment.end, segment.subtree_end), keys, False))
     return blocks
 
 
@@ -179,19 +233,24 @@ def _attend(
     *,
     scaling: float,
     tree: TreeLayout | None = None,
-    captured: list[tuple[Tensor, Tensor]] | None = None,
+    ancestors: Sequence[KeysValues] = (),
+    captured: KeysValues | None = None,
     decode: DecodeState | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """transformers' attention interface. `captured` collects each layer's keys and values."""
+    layer = module.layer_idx
+    assert isinstance(layer, int)
     if decode is not None:
-        layer = module.layer_idx
-        assert isinstance(layer, int)
         out = decode_attention(query, key, value, layer, decode, scaling)
     else:
         assert tree is not None, "every forward pass names its tree"
         if captured is not None:
-            captured.append((key, value))
+            # The first pass counts: activation checkpointing comes by again when it recomputes.
+            captured.setdefault(layer, (key, value))
+        if ancestors:
+            key = torch.cat([*(above[layer][0] for above in ancestors), key], dim=2)
+            value = torch.cat([*(above[layer][1] for above in ancestors), value], dim=2)
         out = tree_attention(query, key, value, tree, scaling)
     return out.transpose(1, 2), None
 

@@ -1,35 +1,97 @@
-"""A prefix tree through the model: hidden states, and the loss on its supervised edges."""
+"""A prefix tree through the model: hidden states, and the supervised edges they predict."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tooltune.model.attention import Kernel, tree_layout
-from tooltune.packing.tree import PrefixTree
+from tooltune.model.attention import ATTENTION, Kernel, KeysValues, tree_layout
+from tooltune.packing.tree import Piece, PrefixTree
+
+
+def uses_tree_attention(model: nn.Module) -> bool:
+    """Else the model has its own attention, and each sequence of a tree is a row by itself."""
+    return bool(model.config._attn_implementation == ATTENTION)  # type: ignore[union-attr]
 
 
 def tree_hidden(
     model: nn.Module,
     tree: PrefixTree,
     *,
-    kernel: Kernel = "segments",
-    captured: list[tuple[Tensor, Tensor]] | None = None,
+    piece: Piece | None = None,
+    ancestors: Sequence[KeysValues] = (),
+    captured: KeysValues | None = None,
+    kernel: Kernel | None = None,
 ) -> Tensor:
-    """Last hidden states (T, D) of the tree's tokens. `captured` collects keys and values."""
-    device = next(model.parameters()).device
-    output = model.model(  # type: ignore[operator]
-        input_ids=torch.from_numpy(tree.tokens_T).to(device)[None],
-        position_ids=torch.from_numpy(tree.positions_T).to(device)[None],
-        use_cache=False,
-        tree=tree_layout(tree, device, kernel),
-        captured=captured,
-    )
+    """Last hidden states (T, D) of the tree's tokens, or of one piece of it.
+
+    `ancestors` are the keys and values of the pieces above, the first one's first; `captured`
+    collects this pass's. `kernel` None takes the device's own.
+    """
+    if not uses_tree_attention(model):
+        return _hidden_by_rows(model, tree)
+    piece = piece or Piece(0, tree.distinct_tokens)
+    inputs = _inputs(model, tree, piece, kernel)
+    output = model.model(**inputs, ancestors=ancestors, captured=captured)  # type: ignore[operator]
     hidden: Tensor = output.last_hidden_state[0]
     return hidden
 
 
-def supervised_edges(tree: PrefixTree, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """(parent, target token, weight) of each edge that some sequence trains, each (E,)."""
-    child = (tree.edge_weight_T > 0) & (tree.parent_T >= 0)
-    arrays = (tree.parent_T[child], tree.tokens_T[child], tree.edge_weight_T[child])
+def tree_logits(model: nn.Module, tree: PrefixTree) -> Tensor:
+    """(T, V) of a single sequence, as the model itself makes them."""
+    if uses_tree_attention(model):
+        inputs = _inputs(model, tree, Piece(0, tree.distinct_tokens), None)
+    else:
+        device = next(model.parameters()).device
+        inputs = {"input_ids": torch.from_numpy(tree.tokens_T).to(device)[None]}
+    logits: Tensor = model(**inputs).logits[0]
+    return logits
+
+
+def output_matrix(model: nn.Module) -> Tensor:
+    """(V, D): what turns a hidden state into logits."""
+    matrix: Tensor = model.get_output_embeddings().weight  # type: ignore[operator]
+    return matrix
+
+
+def _inputs(
+    model: nn.Module, tree: PrefixTree, piece: Piece, kernel: Kernel | None
+) -> dict[str, Any]:
+    device = next(model.parameters()).device
+    tokens = slice(piece.start, piece.end)
+    return {
+        "input_ids": torch.from_numpy(tree.tokens_T[tokens]).to(device)[None],
+        "position_ids": torch.from_numpy(tree.positions_T[tokens]).to(device)[None],
+        "use_cache": False,
+        "tree": tree_layout(tree, piece, device, kernel),
+    }
+
+
+def _hidden_by_rows(model: nn.Module, tree: PrefixTree) -> Tensor:
+    """Each path from a root to an end of the tree is a row of its own; of what several rows share,
+    the first one's states are taken."""
+    device = next(model.parameters()).device
+    parts: list[Tensor] = []
+    known = 0
+    for end in np.flatnonzero(tree.subtree_end_T == np.arange(1, tree.distinct_tokens + 1)):
+        tokens = torch.from_numpy(tree.tokens_T[tree.path(int(end))]).to(device)
+        output = model.base_model(input_ids=tokens[None], use_cache=False)  # type: ignore[operator]
+        parts.append(output.last_hidden_state[0, known - int(end) - 1 :])
+        known = int(end) + 1
+    return torch.cat(parts)
+
+
+def supervised_edges(
+    tree: PrefixTree, device: torch.device, piece: Piece | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(parent, target token, weight) of each edge that some sequence trains, each (E,).
+
+    Of a piece: the edges whose parent is in it, and parents count from its start.
+    """
+    piece = piece or Piece(0, tree.distinct_tokens)
+    child = (tree.edge_weight_T > 0) & (tree.parent_T >= piece.start) & (tree.parent_T < piece.end)
+    arrays = (tree.parent_T[child] - piece.start, tree.tokens_T[child], tree.edge_weight_T[child])
     parent_E, target_E, weight_E = (torch.from_numpy(array).to(device) for array in arrays)
     return parent_E, target_E, weight_E

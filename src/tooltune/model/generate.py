@@ -5,15 +5,18 @@ catalog) keeps one copy of its keys and values, the rest of each prompt gets a p
 Rows leave the batch when they stop. Shapes: B rows, G key/value heads, M places, K head size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import GenerationConfig
 
-from tooltune.model.attention import DecodeState
+from tooltune.model.attention import ATTENTION, DecodeState, KeysValues
 from tooltune.model.forward import tree_hidden
 from tooltune.model.load import LoadedModel
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
@@ -57,8 +60,37 @@ class Decoder:
         completions: list[Completion] = []
         for start in range(0, len(prompts), self.batch_rows):
             batch = prompts[start : start + self.batch_rows]
-            completions += self._complete_batch(batch, max_new_tokens, frozenset(stop_token_ids))
+            longest = max(map(len, batch)) + max_new_tokens
+            if not self.loaded.shares_prefixes or longest > (self.loaded.window_tokens or longest):
+                completions += self._complete_alone(batch, max_new_tokens, stop_token_ids)
+            else:
+                completions += self._complete_batch(
+                    batch, max_new_tokens, frozenset(stop_token_ids)
+                )
             progress(len(batch))
+        return completions
+
+    def _complete_alone(
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Sequence[int]
+    ) -> list[Completion]:
+        """One by one with transformers' decoding, for attention that is not ours."""
+        model: Any = self.loaded.model
+        greedy = GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=list(stops),
+            pad_token_id=stops[0],
+        )
+        completions = []
+        with own_attention(model):
+            for prompt in prompts:
+                ids = torch.tensor([list(prompt)], device=self.loaded.device)
+                out = model.generate(
+                    ids, attention_mask=torch.ones_like(ids), generation_config=greedy
+                )
+                tokens = out[0, len(prompt) :].tolist()
+                end = End.STOP if tokens[-1] in stops else End.LENGTH
+                completions.append(Completion(tokens, end))
         return completions
 
     def _complete_batch(
@@ -99,12 +131,12 @@ class Decoder:
                 for tokens in prompts
             ]
         )
-        captured: list[tuple[Tensor, Tensor]] = []
+        captured: KeysValues = {}
         hidden_TD = tree_hidden(model, tree, captured=captured)
         leaf_B = torch.from_numpy(tree.leaf_S).to(device)
         token_B = model.lm_head(hidden_TD[leaf_B]).argmax(-1)  # type: ignore[operator]
         position_B = torch.tensor([len(tokens) for tokens in prompts], device=device)
-        return _decode_state(tree, captured), token_B, position_B
+        return _decode_state(tree, list(captured.values())), token_B, position_B
 
     def _next_tokens(self, state: DecodeState, token_B: Tensor, position_B: Tensor) -> Tensor:
         model = self.loaded.model
@@ -117,6 +149,19 @@ class Decoder:
         ).last_hidden_state
         logits_BV: Tensor = model.lm_head(hidden[:, 0])  # type: ignore[operator]
         return logits_BV.argmax(-1)
+
+
+@contextmanager
+def own_attention(model: Any) -> Iterator[None]:
+    """Inside, transformers' attention computes, whatever the model was loaded with."""
+    loaded_with = model.config._attn_implementation
+    if loaded_with == ATTENTION:
+        model.set_attn_implementation("sdpa")
+    try:
+        yield
+    finally:
+        if loaded_with == ATTENTION:
+            model.set_attn_implementation(ATTENTION)
 
 
 def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, Tensor]]) -> DecodeState:

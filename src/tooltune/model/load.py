@@ -8,20 +8,27 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from tooltune.config import ModelSection
 from tooltune.errors import ModelError
 from tooltune.model.attention import ATTENTION
 from tooltune.model.base import SMOLLM2, ensure_smollm2
+from tooltune.model.forward import output_matrix, tree_hidden, tree_logits
 from tooltune.model.layers import use_lean_layers
+from tooltune.packing.tree import TokenSequence, build_tree
 
 SUPPORTED = ("llama", "qwen2", "qwen3")
 """Model types whose attention is causal softmax over all earlier tokens in every layer."""
+WINDOWED = ("gemma3_text",)
+"""Model types of which this holds for sequences within the sliding window."""
+_PROBE_TOKENS = (5, 3, 7, 4, 9, 6, 8, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,12 @@ class LoadedModel:
     device: torch.device
     why: str
     """The reason for this dtype, for the run's record."""
+    shares_prefixes: bool = True
+    """Else every sequence is computed by itself, with the model's own attention."""
+    sharing_why: str = ""
+    """The reason for that, naming the model."""
+    window_tokens: int | None = None
+    """Longest sequence for which tree attention is exact; None where there is no limit."""
 
 
 def resolve_folder(section: ModelSection) -> Path:
@@ -55,35 +68,88 @@ def resolve_folder(section: ModelSection) -> Path:
     return folder
 
 
-def load_base(section: ModelSection) -> LoadedModel:
-    """Raises ModelError for an unknown architecture or unreadable weights."""
+def load_base(section: ModelSection, *, longest_tokens: int | None = None) -> LoadedModel:
+    """A model whose attention is not a tree's up to `longest_tokens` (None: no limit) is loaded
+    with its own, and shares no prefixes.
+
+    Raises ModelError for unreadable weights, and for a model that cannot be trained even so.
+    """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = resolve_folder(section)
     device = choose_device(section.device)
     dtype, why = choose_dtype(section.dtype, device)
     try:
         config = AutoConfig.from_pretrained(folder)
-        if config.model_type not in SUPPORTED:
-            raise ModelError(
-                f"{section.name}: the engine does not know the attention of model type "
-                f"{config.model_type!r} (known: {', '.join(SUPPORTED)}). Take one of these."
-            )
-        if getattr(config, "use_sliding_window", False):
-            raise ModelError(
-                f"{section.name}: sliding-window attention is on (use_sliding_window), which the "
-                "tree mask does not express. Take a model without it."
-            )
+        obstacle = sharing_obstacle(config, longest_tokens)
+        options = {} if obstacle else {"attn_implementation": ATTENTION}
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=ATTENTION, use_safetensors=True
+            folder, dtype=dtype, use_safetensors=True, **options
         )
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
             f"{section.name}: cannot be loaded ({reason}). Check the folder."
         ) from None
-    use_lean_layers(model)
+    if config.model_type in SUPPORTED:
+        use_lean_layers(model)
     model.to(device).eval()  # type: ignore[arg-type]
-    return LoadedModel(model, folder, dtype, device, why)
+    if config.model_type not in SUPPORTED:
+        model.generation_config = GenerationConfig()  # decoding is greedy, whatever it came with
+        require_plain_logits(model, section.name)
+    return LoadedModel(
+        model,
+        folder,
+        dtype,
+        device,
+        why,
+        shares_prefixes=not obstacle,
+        sharing_why=obstacle and f"{section.name}: {obstacle}",
+        window_tokens=getattr(config, "sliding_window", None),
+    )
+
+
+def sharing_obstacle(config: PreTrainedConfig, longest_tokens: int | None) -> str:
+    """Why tree attention is not this model's attention; empty where it is."""
+    if config.model_type not in SUPPORTED + WINDOWED:
+        return (
+            f"the engine does not know the attention of model type {config.model_type!r}, so each "
+            "sequence is computed by itself"
+        )
+    window = getattr(config, "sliding_window", None)
+    if window is not None and (longest_tokens is None or longest_tokens > window):
+        length = "of any length" if longest_tokens is None else f"of up to {longest_tokens} tokens"
+        return f"sequences {length} and a sliding window of {window}, so each is computed by itself"
+    return ""
+
+
+@torch.no_grad()
+def require_plain_logits(model: nn.Module, name: str) -> None:
+    """Raises ModelError where logits are not the output layer on the last hidden states, or hidden
+    states depend on later tokens: the loss is computed as if neither were so."""
+    tokens = np.asarray(_PROBE_TOKENS, np.int32)
+    whole, part = (
+        build_tree([TokenSequence(some, np.zeros(len(some), np.uint8))])
+        for some in (tokens, tokens[:5])
+    )
+    fault = None
+    try:
+        hidden = tree_hidden(model, whole)
+        if _difference(tree_hidden(model, part), hidden[:5]) > 0.05:
+            fault = "a token depends on later ones"
+        elif _difference(F.linear(hidden, output_matrix(model)), tree_logits(model, whole)) > 1e-3:
+            fault = "its logits are not its output layer on the last hidden states"
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        fault = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if fault:
+        raise ModelError(
+            f"{name}: model type {model.config.model_type!r} cannot be trained, not even each "  # type: ignore[union-attr]
+            f"sequence by itself ({fault}). Take one of: {', '.join(SUPPORTED)}."
+        )
+
+
+def _difference(got: torch.Tensor, expected: torch.Tensor) -> float:
+    """Length of the difference over the length of what was expected."""
+    return float((got - expected).float().norm() / expected.float().norm())
 
 
 def choose_device(wanted: str) -> torch.device:

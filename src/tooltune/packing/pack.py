@@ -1,4 +1,4 @@
-"""Which sequences are computed together: the order of an epoch, and cutting a step by memory.
+"""What is computed together: the order of an epoch, and cutting a step by memory.
 
 The order is a pure function of (groups, seed, epoch), so a resumed run continues it exactly.
 """
@@ -9,6 +9,9 @@ import numpy as np
 
 from tooltune.errors import DataError
 from tooltune.packing.tree import (
+    Piece,
+    PrefixTree,
+    Segment,
     TokenSequence,
     shared_prefix_tokens,
     sorted_order,
@@ -44,24 +47,50 @@ def plan_epoch(
     return steps
 
 
+def cut_tree(tree: PrefixTree, *, micro_batch_tokens: int) -> tuple[Piece, ...]:
+    """Pieces of which each, with all its ancestors, has at most `micro_batch_tokens` tokens.
+
+    Each token is in one piece, so each is computed once. Raises DataError for a sequence longer
+    than the budget.
+    """
+    segments = {segment.start: segment for segment in tree.segments()}
+
+    def cut(start: int, stop: int) -> tuple[Piece, ...]:
+        """Of the sibling subtrees that fill [start, stop)."""
+        ancestors = int(tree.positions_T[start])
+        pieces: list[Piece] = []
+        while start < stop:
+            segment = segments[start]
+            last = pieces[-1] if pieces and not pieces[-1].below else None
+            if ancestors + segment.subtree_end - start > micro_batch_tokens:
+                _require_branches(segment, ancestors, micro_batch_tokens)
+                below = cut(segment.end, segment.subtree_end)
+                pieces.append(Piece(start, segment.end, below))
+            elif last and ancestors + segment.subtree_end - last.start <= micro_batch_tokens:
+                pieces[-1] = Piece(last.start, segment.subtree_end)
+            else:
+                pieces.append(Piece(start, segment.subtree_end))
+            start = segment.subtree_end
+        return tuple(pieces)
+
+    return cut(0, tree.distinct_tokens)
+
+
 def cut_micro_batches(
     sequences: Sequence[TokenSequence], *, micro_batch_tokens: int
 ) -> list[list[TokenSequence]]:
-    """Split one step's sequences so that no micro-batch has more distinct tokens than the budget.
+    """Split sequences so that no micro-batch has more distinct tokens than the budget.
 
     Sequences stay whole and are taken in lexicographic order, so that those of one prefix stay
-    together. Raises DataError for a sequence longer than the budget.
+    together; a prefix of several micro-batches is in each of them, which is what `cut_tree` saves.
+    Raises DataError for a sequence longer than the budget.
     """
     batches: list[list[TokenSequence]] = []
     distinct = 0
     for place in sorted_order(sequences):
         sequence = sequences[place]
         length = len(sequence.tokens)
-        if length > micro_batch_tokens:
-            raise DataError(
-                f"a sequence of {length} tokens does not fit the budget "
-                f"train.micro_batch_tokens = {micro_batch_tokens}. Raise the budget."
-            )
+        _require_within(length, micro_batch_tokens)
         shared = shared_prefix_tokens(batches[-1][-1], sequence) if batches else 0
         if batches and distinct + length - shared <= micro_batch_tokens:
             batches[-1].append(sequence)
@@ -70,3 +99,17 @@ def cut_micro_batches(
             batches.append([sequence])
             distinct = length
     return batches
+
+
+def _require_branches(segment: Segment, ancestors: int, micro_batch_tokens: int) -> None:
+    """A subtree above the budget can be cut only where it branches."""
+    if segment.end == segment.subtree_end:
+        _require_within(ancestors + segment.end - segment.start, micro_batch_tokens)
+
+
+def _require_within(length: int, micro_batch_tokens: int) -> None:
+    if length > micro_batch_tokens:
+        raise DataError(
+            f"a sequence of {length} tokens does not fit the budget "
+            f"train.micro_batch_tokens = {micro_batch_tokens}. Raise the budget."
+        )

@@ -5,7 +5,7 @@ a token: k is visible to q exactly when `k <= q < subtree_end_T[k]`. Packing wit
 tree without branches (a forest of chains), so both are one code path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +92,25 @@ class Segment:
     start: int
     end: int
     subtree_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tokens [start, end) of a tree that go through the model together, and what follows them.
+
+    Without `below`: sibling subtrees, whole. With `below`: one unbranched segment whose subtree is
+    too large to be computed at once; all its tokens are visible to every piece below.
+    """
+
+    start: int
+    end: int
+    below: tuple["Piece", ...] = ()
+
+    def walk(self) -> Iterator["Piece"]:
+        """Itself and every piece below, in depth-first order."""
+        yield self
+        for piece in self.below:
+            yield from piece.walk()
 
 
 def sorted_order(sequences: Sequence[TokenSequence]) -> list[int]:

@@ -28,7 +28,7 @@ from tooltune.packing.tree import TokenSequence, build_tree
 from tooltune.plan.estimate import Plan, make_job
 from tooltune.plan.memory import Job, Memory
 from tooltune.plan.shape import ModelShape
-from tooltune.train.step import summed_loss
+from tooltune.train.gradients import summed_loss
 
 _BLOCK_BYTES = 512
 # What a GPU's allocator holds beyond the tensors: cuBLAS's workspace, and the tails of blocks

@@ -128,7 +128,8 @@ def plan_device(request: Request, device: Device) -> DevicePlan:
 def make_job(request: Request, device: Device) -> Job:
     """The recipe on a device, in the dtype that its hardware multiplies."""
     recipe = request.recipe
-    return Job(
+    checkpointing = recipe.train.activation_checkpointing
+    job = Job(
         shape=request.shape,
         trainer=request.trainer,
         dtype=device.dtype if recipe.model.dtype == "auto" else recipe.model.dtype,
@@ -136,11 +137,20 @@ def make_job(request: Request, device: Device) -> Job:
         target_modules=recipe.lora.target_modules,
         micro_batch_tokens=request.workload.largest_micro_batch_tokens,
         sequence_tokens=request.workload.longest_sequence_tokens,
-        checkpointing=recipe.train.activation_checkpointing,
+        checkpointing=checkpointing is True,
         dropout=recipe.lora.dropout,
         context_bytes=device.context_mib * 2**20,
         fragmentation=device.fragmentation,
     )
+    if checkpointing == "auto":
+        return replace(job, checkpointing=needs_checkpointing(job, device))
+    return job
+
+
+def needs_checkpointing(job: Job, device: Device) -> bool:
+    """Whether LoRA's planned peak without it leaves less than TIGHT_FRACTION of the device."""
+    peak = estimate_memory(replace(job, checkpointing=False), "lora").total
+    return peak > (1 - TIGHT_FRACTION) * device.memory_mib * 2**20
 
 
 def cheapest(

@@ -10,7 +10,7 @@ import resource
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from rich.console import Console
@@ -18,14 +18,17 @@ from torch import nn
 
 from tooltune.config import Recipe
 from tooltune.data.examples import Examples
+from tooltune.errors import ConfigError
+from tooltune.model.load import choose_device, choose_dtype
 from tooltune.plan.dry_run import build_model, engine_step
 from tooltune.plan.duration import flops_per_token
 from tooltune.plan.estimate import Plan, Request, make_job
-from tooltune.plan.memory import Job
+from tooltune.plan.memory import GIB, Job, estimate_memory
 from tooltune.plan.tables import THIS, Device
 from tooltune.plan.training import describe_plan, plan_training, require_fit, write_plan
 from tooltune.rundir import RunDir
 
+Dtype = Literal["float32", "bfloat16", "float16"]
 _TOKENS = 512
 _REPEATS = 2
 _GPU_FRAGMENTATION = 0.10
@@ -49,7 +52,7 @@ def this_machine(request: Request) -> Device:
     return device.model_copy(update={"achieved_tflops": rates})
 
 
-def local_device(dtype: Literal["float32", "bfloat16", "float16"]) -> Device:
+def local_device(dtype: Dtype) -> Device:
     """Memory of this machine; its rate is not measured and stands at zero."""
     if torch.cuda.is_available():
         free = float(torch.cuda.mem_get_info()[0])
@@ -109,6 +112,24 @@ def start_plan(
     require_fit(made)
     write_plan(run, made)
     return made
+
+
+def choose_checkpointing(recipe: Recipe, examples: Examples, *, folder: Path) -> tuple[bool, str]:
+    """Whether the run recomputes activations, and why. To be asked before the model is loaded,
+    whose memory would count twice."""
+    setting = recipe.train.activation_checkpointing
+    if setting != "auto":
+        return setting, "set by the recipe"
+    dtype, _ = choose_dtype(recipe.model.dtype, choose_device(recipe.model.device))
+    name = cast(Dtype, str(dtype).removeprefix("torch."))
+    try:
+        made = plan_training(recipe, examples, folder=folder, device=local_device(name))
+    except ConfigError:
+        return True, "the planner does not know this model"
+    job = make_job(made.request, made.chosen.device)
+    without = estimate_memory(replace(job, checkpointing=False), "lora").total / GIB
+    free = made.chosen.device.memory_mib / 1024
+    return job.checkpointing, f"planned peak without it {without:.2f} GiB, {free:.2f} GiB free"
 
 
 def _available_bytes() -> float:

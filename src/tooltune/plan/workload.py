@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tooltune.errors import ConfigError
-from tooltune.packing.pack import cut_micro_batches, plan_epoch
+from tooltune.packing.pack import cut_tree, plan_epoch
 from tooltune.packing.tree import TokenSequence, build_tree
 from tooltune.plan.tables import Basis
 
@@ -28,7 +28,7 @@ class Workload:
     logical_tokens: int
     """Every sequence counted by itself."""
     computed_tokens: int
-    """What the trainer really runs: distinct tokens of each micro-batch, or padded rows."""
+    """What the trainer really runs: distinct tokens of each update, or padded rows."""
     supervised_tokens: int | None
     """None where nobody counted them."""
     largest_micro_batch_tokens: int
@@ -77,8 +77,10 @@ def workload_from_averages(
             mean_depth_tokens=mean_tokens / 2,
         )
     together = max(1, (micro_batch_tokens - prefix_tokens) // max(1, own))
-    micro = sum(count * math.ceil(size / together) for count, size in steps)
-    prefix_total = micro * prefix_tokens
+    groups = [(count, math.ceil(size / together)) for count, size in steps]
+    # In an update of several groups the prefix is a pass of its own.
+    micro = sum(count * (cut + (cut > 1 and prefix_tokens > 0)) for count, cut in groups)
+    prefix_total = sum(count for count, _ in steps) * prefix_tokens
     computed = prefix_total + examples * own
     depth_total = prefix_total * prefix_tokens / 2 + examples * own * (prefix_tokens + own / 2)
     return Workload(
@@ -107,7 +109,7 @@ def workload_from_examples(
 ) -> Workload:
     """The first epoch as training will run it. An example is its sequences, one group a catalog."""
     steps = plan_epoch(groups, examples_per_step=examples_per_step, seed=seed, epoch=0)
-    batches: list[tuple[int, float]] = []  # computed tokens and their summed depth
+    batches: list[tuple[int, int, float]] = []  # tokens in memory, computed, their summed depth
     for step in steps:
         sequences = [sequence for index in step for sequence in examples[index]]
         batches += (
@@ -116,7 +118,7 @@ def workload_from_examples(
             else _padded_batches(sequences, rows)
         )
     lengths = [len(sequence.tokens) for example in examples for sequence in example]
-    computed = sum(tokens for tokens, _ in batches)
+    computed = sum(tokens for _, tokens, _ in batches)
     return Workload(
         basis="measured",
         examples=len(examples),
@@ -127,23 +129,30 @@ def workload_from_examples(
         supervised_tokens=sum(
             sequence.supervised_tokens for example in examples for sequence in example
         ),
-        largest_micro_batch_tokens=max(tokens for tokens, _ in batches),
+        largest_micro_batch_tokens=max(tokens for tokens, _, _ in batches),
         longest_sequence_tokens=max(lengths),
-        mean_depth_tokens=sum(depth for _, depth in batches) / computed,
+        mean_depth_tokens=sum(depth for _, _, depth in batches) / computed,
     )
 
 
-def _tree_batches(sequences: list[TokenSequence], budget: int) -> list[tuple[int, float]]:
-    trees = [build_tree(batch) for batch in cut_micro_batches(sequences, micro_batch_tokens=budget)]
-    return [(tree.distinct_tokens, float(np.sum(tree.positions_T + 1))) for tree in trees]
+def _tree_batches(sequences: list[TokenSequence], budget: int) -> list[tuple[int, int, float]]:
+    """The pieces of the update's tree; what is above a piece stays in memory with it."""
+    tree = build_tree(sequences)
+    pieces = [one for top in cut_tree(tree, micro_batch_tokens=budget) for one in top.walk()]
+    return [
+        (
+            int(tree.positions_T[piece.start]) + piece.end - piece.start,
+            piece.end - piece.start,
+            float(np.sum(tree.positions_T[piece.start : piece.end] + 1)),
+        )
+        for piece in pieces
+    ]
 
 
-def _padded_batches(sequences: list[TokenSequence], rows: int) -> list[tuple[int, float]]:
+def _padded_batches(sequences: list[TokenSequence], rows: int) -> list[tuple[int, int, float]]:
     lengths = [len(sequence.tokens) for sequence in sequences]
     batches = [lengths[first : first + rows] for first in range(0, len(lengths), rows)]
-    return [
-        (len(batch) * max(batch), len(batch) * max(batch) * max(batch) / 2) for batch in batches
-    ]
+    return [(size := len(batch) * max(batch), size, size * max(batch) / 2) for batch in batches]
 
 
 def _check_averages(examples: int, mean_tokens: int, prefix_tokens: int) -> None:

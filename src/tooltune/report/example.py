@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from tooltune.chat.render import Renderer, TokenSequence
+from tooltune.chat.render import Renderer
 from tooltune.messages import Conversation
+from tooltune.packing.tree import TokenSequence
 
 FOLD_CHARACTERS = 900
 """A longer stretch without loss (mostly the catalog of tools) is folded to its two ends."""
@@ -36,7 +37,7 @@ def mark_trained(conversation: Conversation, renderer: Renderer) -> list[list[Sp
 
 
 def _to_spans(sequence: TokenSequence, decode: Callable[[list[int]], str]) -> list[Span]:
-    pairs = zip(sequence.tokens, sequence.loss_mask, strict=True)
+    pairs = zip(sequence.tokens.tolist(), sequence.loss_mask, strict=True)
     return [
         _to_span(decode(tokens := [token for token, _ in group]), len(tokens), bool(is_trained))
         for is_trained, group in groupby(pairs, key=lambda pair: pair[1])

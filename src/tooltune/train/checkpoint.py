@@ -50,6 +50,8 @@ class Progress:
 
     model: nn.Module
     optimizer: torch.optim.AdamW
+    scaler: torch.amp.GradScaler
+    """Of float16 gradients; disabled in other dtypes."""
     step: int = 0
     """Updates done."""
     best: Best | None = None
@@ -63,7 +65,12 @@ def save_checkpoint(run: RunDir, recipe: Recipe, progress: Progress) -> None:
         tensors = optimizer_state(model, optimizer)
         tensors[_RANDOM] = torch.get_rng_state()
         save_file(tensors, folder / OPTIMIZER)
-        write_json(folder / STATE, {"step": progress.step, "best": best and asdict(best)})
+        state = {
+            "step": progress.step,
+            "best": best and asdict(best),
+            "loss_scale": progress.scaler.state_dict(),
+        }
+        write_json(folder / STATE, state)
     for _, old in run.list_checkpoints()[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -83,6 +90,7 @@ def load_checkpoint(run: RunDir, progress: Progress) -> None:
         state = read_json(folder / STATE)
         torch.set_rng_state(tensors.pop(_RANDOM))
         load_optimizer_state(progress.model, progress.optimizer, tensors)
+        progress.scaler.load_state_dict(state["loss_scale"])
     except (TooltuneError, SafetensorError, OSError, KeyError, RuntimeError) as error:
         before = f" and {checkpoints[-2][1].name} is taken" if len(checkpoints) > 1 else ""
         raise ModelError(

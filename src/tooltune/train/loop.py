@@ -34,6 +34,7 @@ from tooltune.model.lora import (
     trainable_parameters,
 )
 from tooltune.packing.pack import plan_epoch
+from tooltune.plan.this_machine import choose_checkpointing
 from tooltune.rundir import RunDir
 from tooltune.train.checkpoint import (
     Best,
@@ -43,7 +44,7 @@ from tooltune.train.checkpoint import (
     whole_folder,
 )
 from tooltune.train.schedule import learning_rate
-from tooltune.train.step import StepRecord, mean_loss, train_step
+from tooltune.train.step import StepRecord, mean_loss, set_learning_rate, train_step
 
 
 def train(recipe: Recipe, run: RunDir, *, resume: bool, console: Console) -> None:
@@ -53,17 +54,24 @@ def train(recipe: Recipe, run: RunDir, *, resume: bool, console: Console) -> Non
     gives the same numbers. Raises TooltuneError subclasses for what a user can repair.
     """
     _require_fresh_or_resumed(run, resume)
-    renderer = Renderer.from_folder(resolve_folder(recipe.model))
+    folder = resolve_folder(recipe.model)
+    renderer = Renderer.from_folder(folder)
     examples = _read(recipe.data.train, "train", renderer, recipe)
     held_out = _read(recipe.data.validation, "validation", renderer, recipe)
-    loaded, progress = _prepare(recipe)
+    checkpointing, why = choose_checkpointing(recipe, examples, folder=folder)
+    loaded, progress = _prepare(
+        recipe, checkpointing, max(examples.longest_tokens, held_out.longest_tokens)
+    )
+    if not loaded.shares_prefixes:
+        console.print(f"No prefix is shared: {loaded.sharing_why}.")
     if resume:
         load_checkpoint(run, progress)
         write_jsonl(
             run.metrics, [row for row in run.read_metrics() if row["step"] <= progress.step]
         )
     else:
-        _write_start(run, recipe, loaded, examples, held_out)
+        facts = {"activation_checkpointing": checkpointing, "activation_checkpointing_reason": why}
+        _write_start(run, recipe, loaded, examples, held_out, facts)
     steps = _plan(recipe, examples)
     decoder = Decoder(loaded)
 
@@ -93,6 +101,7 @@ def _update(
 ) -> StepRecord:
     """One step; a loss that is not finite leaves a checkpoint of the last good state."""
     step = progress.step + 1
+    set_learning_rate(progress.optimizer, learning_rate(recipe.train, step, total_steps))
     try:
         record = train_step(
             progress.model,
@@ -101,7 +110,7 @@ def _update(
             train=recipe.train,
             step=step,
             epoch=epoch,
-            rate=learning_rate(recipe.train, step, total_steps),
+            scaler=progress.scaler,
         )
     except ModelError:
         save_checkpoint(run, recipe, progress)
@@ -136,12 +145,14 @@ def _validate(
     return {"validation_loss": loss, "validation_accuracy": accuracy}
 
 
-def _prepare(recipe: Recipe) -> tuple[LoadedModel, Progress]:
+def _prepare(
+    recipe: Recipe, checkpointing: bool, longest_tokens: int
+) -> tuple[LoadedModel, Progress]:
     """Base with a fresh adapter, seeded, and its optimizer."""
-    loaded = load_base(recipe.model)
+    loaded = load_base(recipe.model, longest_tokens=longest_tokens)
     torch.manual_seed(recipe.train.seed)
     attach_lora(loaded.model, recipe.lora)
-    if recipe.train.activation_checkpointing:
+    if checkpointing:
         loaded.model.activation_checkpointing_enable(  # type: ignore[operator]
             activation_checkpointing_kwargs={"use_reentrant": False}
         )
@@ -158,7 +169,8 @@ def _prepare(recipe: Recipe) -> tuple[LoadedModel, Progress]:
         weight_decay=recipe.train.weight_decay,
         fused=True,
     )
-    return loaded, Progress(loaded.model, optimizer)
+    scaler = torch.amp.GradScaler(loaded.device.type, enabled=loaded.dtype == torch.float16)
+    return loaded, Progress(loaded.model, optimizer, scaler)
 
 
 def _plan(recipe: Recipe, examples: Examples) -> list[tuple[int, list[int]]]:
@@ -197,9 +209,15 @@ def _require_fresh_or_resumed(run: RunDir, resume: bool) -> None:
 
 
 def _write_start(
-    run: RunDir, recipe: Recipe, loaded: LoadedModel, examples: Examples, held_out: Examples
+    run: RunDir,
+    recipe: Recipe,
+    loaded: LoadedModel,
+    examples: Examples,
+    held_out: Examples,
+    facts: dict[str, Any],
 ) -> None:
-    """recipe.toml and run.json; the base model's loss is the yardstick for every later one."""
+    """recipe.toml, and run.json with `facts` and what else was found; the base model's loss is the
+    yardstick for every later one."""
     sequences = [sequence for rendered in held_out.sequences for sequence in rendered]
     with adapter_disabled(loaded.model):
         base_loss = mean_loss(
@@ -208,9 +226,12 @@ def _write_start(
     write_text(run.recipe, dump_recipe(recipe))
     packages = ("tooltune", "torch", "transformers", "mcp", "numpy")
     facts = {
+        **facts,
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "dtype_reason": loaded.why,
         "device": str(loaded.device),
+        "prefix_sharing": loaded.shares_prefixes,
+        "prefix_sharing_reason": loaded.sharing_why,
         "threads": torch.get_num_threads(),
         "base_validation_loss": base_loss,
         "trained_parameters": sum(p.numel() for p in trainable_parameters(loaded.model)),

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.amp import GradScaler
 
 from tooltune.config import TrainSection
 from tooltune.errors import ModelError
-from tooltune.model.attention import Kernel
-from tooltune.model.forward import supervised_edges, tree_hidden
 from tooltune.model.lora import trainable_parameters
 from tooltune.packing.pack import cut_micro_batches
-from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
-from tooltune.train.loss import edge_loss
+from tooltune.packing.tree import TokenSequence, build_tree
+from tooltune.train.gradients import accumulate_gradients, summed_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,12 @@ class StepRecord:
     loss: float
     """Mean over the step's supervised tokens, in nats."""
     learning_rate: float
-    grad_norm: float
-    """Before clipping."""
+    grad_norm: float | None
+    """Before clipping; None where the update was skipped."""
+    is_skipped: bool
+    """float16 gradients overflowed: the adapter stayed as it was and the loss scale was halved."""
+    loss_scale: float
+    """What the loss was multiplied by before the backward pass; 1 but in float16."""
     tokens_per_second: float
     """Logical tokens: each sequence counted whole."""
     supervised_tokens: int
@@ -48,56 +51,61 @@ def train_step(
     train: TrainSection,
     step: int,
     epoch: int,
-    rate: float,
+    scaler: GradScaler | None = None,
 ) -> StepRecord:
     """Update the adapter on the mean loss over all supervised tokens of `sequences`.
 
-    Raises ModelError before the update where loss or gradient is not finite.
+    `scaler` keeps float16 gradients in range; None scales nothing. Raises ModelError before the
+    update where the loss is not finite, or the gradient is not and no smaller scale can help.
     """
     start = time.perf_counter()
     model.train()
     optimizer.zero_grad(set_to_none=True)
-    supervised_tokens = sum(sequence.supervised_tokens for sequence in sequences)
-    batches = cut_micro_batches(sequences, micro_batch_tokens=train.micro_batch_tokens)
-    trees = [build_tree(batch) for batch in batches]
-    loss = 0.0
-    for tree in trees:
-        mean_loss = summed_loss(model, tree) / supervised_tokens
-        mean_loss.backward()  # type: ignore[no-untyped-call]
-        loss += float(mean_loss.detach())
+    scaler = scaler or GradScaler(enabled=False)
     parameters = trainable_parameters(model)
+    loss_scale = float(scaler.scale(torch.ones((), device=parameters[0].device)))
+    loss, distinct_tokens = accumulate_gradients(
+        model, sequences, micro_batch_tokens=train.micro_batch_tokens, loss_scale=loss_scale
+    )
+    scaler.unscale_(optimizer)
     grad_norm = float(nn.utils.clip_grad_norm_(parameters, train.max_grad_norm))
-    if not math.isfinite(loss) or not math.isfinite(grad_norm):
-        raise ModelError(
-            f"step {step}: loss {loss} with gradient norm {grad_norm}; the adapter was not "
-            "updated. Lower train.learning_rate, or set model.dtype to float32."
-        )
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("rate_ratio", 1.0)
-    optimizer.step()
+    is_overflow = loss_scale > 1 and math.isfinite(loss) and not math.isfinite(grad_norm)
+    if not is_overflow:
+        _require_finite(step, loss, grad_norm)
+        optimizer.step()
+    if scaler.is_enabled():
+        scaler.update()
     seconds = time.perf_counter() - start
-    logical_tokens = sum(tree.logical_tokens for tree in trees)
+    logical_tokens = sum(len(sequence.tokens) for sequence in sequences)
     return StepRecord(
         step=step,
         epoch=epoch,
         loss=loss,
-        learning_rate=rate,
-        grad_norm=grad_norm,
+        learning_rate=optimizer.param_groups[0]["lr"],
+        grad_norm=None if is_overflow else grad_norm,
+        is_skipped=is_overflow,
+        loss_scale=loss_scale,
         tokens_per_second=round(logical_tokens / seconds, 1),
-        supervised_tokens=supervised_tokens,
+        supervised_tokens=sum(sequence.supervised_tokens for sequence in sequences),
         logical_tokens=logical_tokens,
-        distinct_tokens=sum(tree.distinct_tokens for tree in trees),
+        distinct_tokens=distinct_tokens,
         seconds=round(seconds, 3),
         peak_memory_gib=round(peak_memory_gib(), 3),
     )
 
 
-def summed_loss(model: nn.Module, tree: PrefixTree, *, kernel: Kernel = "segments") -> Tensor:
-    """Cross-entropy summed over a tree's supervised edges, weighted by the sequences on each."""
-    hidden_TD = tree_hidden(model, tree, kernel=kernel)
-    parent_E, target_E, weight_E = supervised_edges(tree, hidden_TD.device)
-    head_VD = model.lm_head.weight  # type: ignore[union-attr]
-    return edge_loss(hidden_TD[parent_E], head_VD, target_E, weight_E)  # type: ignore[arg-type]
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """`rate` times each group's `rate_ratio`."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("rate_ratio", 1.0)
+
+
+def _require_finite(step: int, loss: float, grad_norm: float) -> None:
+    if not math.isfinite(loss) or not math.isfinite(grad_norm):
+        raise ModelError(
+            f"step {step}: loss {loss} with gradient norm {grad_norm}; the adapter was not "
+            "updated. Lower train.learning_rate, or set model.dtype to float32."
+        )
 
 
 @torch.no_grad()

@@ -1,0 +1,124 @@
+"""Loss and gradients of one update, in as many passes as memory asks for.
+
+An update that does not fit one micro-batch is one tree cut into pieces. A piece with others below
+it runs once: its keys and values, cut off the graph, are what the pieces below attend to; these go
+forward and backward one after another and add up the gradients of the keys and values, with which
+the piece itself goes backward, once. That is the gradient of the whole tree, with the memory of a
+micro-batch.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tooltune.model.attention import Kernel, KeysValues
+from tooltune.model.forward import (
+    output_matrix,
+    supervised_edges,
+    tree_hidden,
+    uses_tree_attention,
+)
+from tooltune.packing.pack import cut_micro_batches, cut_tree
+from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
+from tooltune.train.loss import edge_loss
+
+Sharing = Literal["update", "micro_batch", "none"]
+"""Each distinct token is computed once an update, once a micro-batch, or once a sequence: the same
+gradient, and the last two are what the first is tested against."""
+
+
+def accumulate_gradients(
+    model: nn.Module,
+    sequences: Sequence[TokenSequence],
+    *,
+    micro_batch_tokens: int,
+    loss_scale: float = 1.0,
+    sharing: Sharing | None = None,
+) -> tuple[float, int]:
+    """Add `loss_scale` times the gradient of the mean loss to every parameter's `.grad`.
+
+    `sharing` None is "update" where the model has tree attention, "none" where it has its own.
+    Returns the mean loss over the supervised tokens, in nats and not scaled, and the tokens
+    computed. Raises DataError for a sequence longer than `micro_batch_tokens`.
+    """
+    sharing = sharing or ("update" if uses_tree_attention(model) else "none")
+    factor = loss_scale / sum(sequence.supervised_tokens for sequence in sequences)
+    loss, computed_tokens = 0.0, 0
+    for tree, pieces in _cut(sequences, micro_batch_tokens, sharing):
+        computed_tokens += tree.distinct_tokens
+        for piece in pieces:
+            loss += _backward(model, tree, piece, factor)
+    return loss / loss_scale, computed_tokens
+
+
+def summed_loss(
+    model: nn.Module,
+    tree: PrefixTree,
+    *,
+    factor: float = 1.0,
+    piece: Piece | None = None,
+    ancestors: Sequence[KeysValues] = (),
+    captured: KeysValues | None = None,
+    kernel: Kernel | None = None,
+) -> Tensor:
+    """`factor` times the cross-entropy summed over a tree's supervised edges, each weighted by its
+    sequences. Of a piece: the edges that leave its tokens, also those into the pieces below."""
+    hidden_TD = tree_hidden(
+        model, tree, piece=piece, ancestors=ancestors, captured=captured, kernel=kernel
+    )
+    parent_E, target_E, weight_E = supervised_edges(tree, hidden_TD.device, piece)
+    # Weights carry the factor, so that float16 gradients are scaled where they begin.
+    weight_E = weight_E.double() * factor
+    return edge_loss(hidden_TD[parent_E], output_matrix(model), target_E, weight_E)
+
+
+def _cut(
+    sequences: Sequence[TokenSequence], micro_batch_tokens: int, sharing: Sharing
+) -> list[tuple[PrefixTree, tuple[Piece, ...]]]:
+    if sharing == "update":
+        tree = build_tree(sequences)
+        return [(tree, cut_tree(tree, micro_batch_tokens=micro_batch_tokens))]
+    batches = (
+        [[sequence] for sequence in sequences]
+        if sharing == "none"
+        else cut_micro_batches(sequences, micro_batch_tokens=micro_batch_tokens)
+    )
+    trees = [build_tree(batch) for batch in batches]
+    return [(tree, (Piece(0, tree.distinct_tokens),)) for tree in trees]
+
+
+def _backward(
+    model: nn.Module,
+    tree: PrefixTree,
+    piece: Piece,
+    factor: float,
+    ancestors: tuple[KeysValues, ...] = (),
+) -> float:
+    """Forward and backward of a piece and all below it; returns their summed loss."""
+    captured: KeysValues = {}
+    loss = summed_loss(
+        model, tree, factor=factor, piece=piece, ancestors=ancestors, captured=captured
+    )
+    total = float(loss.detach())
+    if not piece.below:
+        loss.backward()  # type: ignore[no-untyped-call]
+        return total
+    leaves = {layer: (_leaf(keys), _leaf(values)) for layer, (keys, values) in captured.items()}
+    for below in piece.below:
+        total += _backward(model, tree, below, factor, (*ancestors, leaves))
+    pairs = zip(_flat(captured), _flat(leaves), strict=True)
+    trained = [(tensor, leaf.grad) for tensor, leaf in pairs if leaf.requires_grad]
+    tensors, gradients = zip(*trained, strict=True) if trained else ((), ())
+    torch.autograd.backward((loss, *tensors), (None, *gradients))
+    return total
+
+
+def _leaf(tensor: Tensor) -> Tensor:
+    """Off the graph; without gradient where no adapter comes before it."""
+    return tensor.detach().requires_grad_(tensor.requires_grad)
+
+
+def _flat(keys_values: KeysValues) -> list[Tensor]:
+    return [tensor for pair in keys_values.values() for tensor in pair]

@@ -1,0 +1,88 @@
+"""The kernels of tree attention against the dense mask, also behind tokens computed before.
+
+What they do to a model's gradients: gradient/test_tree_training.py. FlexAttention runs forward
+only on a processor, uncompiled; its compiled kernel needs a GPU and is not tested here.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tooltune.model.attention import Kernel, tree_attention, tree_layout
+from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
+
+SCALE = 0.3
+HEADS, GROUPS, HEAD_SIZE = 4, 2, 8
+
+
+def tree_of(*texts: list[int]) -> PrefixTree:
+    return build_tree(
+        [TokenSequence(np.asarray(text, np.int32), np.ones(len(text), np.uint8)) for text in texts]
+    )
+
+
+SHARED = [1, 2, 3, 4]
+TREE = tree_of([*SHARED, 5, 6, 7], [*SHARED, 5, 6, 8], [*SHARED, 5, 9], [*SHARED, 10, 11])
+PIECES = {
+    "the whole tree": Piece(0, TREE.distinct_tokens),
+    "its first segment": Piece(0, 4),
+    "what hangs below it": Piece(4, TREE.distinct_tokens),
+    "a segment in the middle": Piece(4, 5),
+    "leaves below two segments": Piece(5, 9),
+}
+
+
+def random_inputs(piece: Piece, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    torch.manual_seed(piece.start)
+    tokens = piece.end - piece.start
+    past_tokens = int(TREE.positions_T[piece.start])
+    q = torch.randn(1, HEADS, tokens, HEAD_SIZE, dtype=dtype)
+    k, v = (torch.randn(1, GROUPS, past_tokens + tokens, HEAD_SIZE, dtype=dtype) for _ in range(2))
+    return q, k, v
+
+
+def attend(kernel: Kernel, piece: Piece, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return tree_attention(q, k, v, tree_layout(TREE, piece, q.device, kernel), SCALE)
+
+
+def by_hand(piece: Piece, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Token by token over its path."""
+    out = torch.empty_like(q)
+    past_tokens = int(TREE.positions_T[piece.start])
+    for index in range(piece.start, piece.end):
+        path = torch.from_numpy(TREE.path(index))
+        places = torch.where(path < piece.start, torch.arange(len(path)), path - piece.start)
+        places = torch.where(path < piece.start, places, places + past_tokens)
+        for head in range(HEADS):
+            group = head * GROUPS // HEADS
+            scores = k[0, group, places] @ q[0, head, index - piece.start] * SCALE
+            out[0, head, index - piece.start] = scores.softmax(0) @ v[0, group, places]
+    return out
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
+@pytest.mark.parametrize("kernel", ["reference", "segments", "flex"])
+def test_every_kernel_sees_the_path_and_nothing_else(
+    kernel: Kernel, piece: Piece, dtype: torch.dtype
+) -> None:
+    inputs = random_inputs(piece, dtype)
+    torch.testing.assert_close(attend(kernel, piece, *inputs), by_hand(piece, *inputs))
+
+
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
+def test_segments_have_the_gradients_of_the_dense_mask(piece: Piece) -> None:
+    inputs = [tensor.requires_grad_() for tensor in random_inputs(piece, torch.float64)]
+    weights = torch.randn_like(inputs[0])
+    ours, dense = (
+        torch.autograd.grad((attend(kernel, piece, *inputs) * weights).sum(), inputs)
+        for kernel in ("segments", "reference")
+    )
+    torch.testing.assert_close(ours, dense, rtol=1e-10, atol=1e-12)
+
+
+def test_a_processor_takes_segments() -> None:
+    layout = tree_layout(TREE, PIECES["the whole tree"], torch.device("cpu"))
+    assert (layout.kernel, layout.block_mask) == ("segments", None)
