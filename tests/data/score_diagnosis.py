@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.data.simulate_logs import SICK, Run, healthy, thinned
 
-from tooltune.diagnose.columns import Rows, build_log
+from tooltune.diagnose.columns import Part, Rows, build_log
 from tooltune.diagnose.doctor import Diagnosis, diagnose, examine
 from tooltune.diagnose.finding import CODES, INFORMATIONAL
 
@@ -40,7 +40,7 @@ class Score:
 
 
 def diagnose_rows(rows: list[dict[str, object]]) -> Diagnosis:
-    return examine(build_log(Rows("log", rows, range(1, len(rows) + 1))))
+    return examine(build_log(Rows("log", [Part(rows, range(1, len(rows) + 1))])))
 
 
 def labelled_runs(half: str, *, per_code: int, num_healthy: int) -> Iterator[tuple[str, Run]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.data.simulate_logs import SICK, healthy, observe, thinned
 
-from tooltune.diagnose.columns import Rows, build_log
+from tooltune.diagnose.columns import Part, Rows, build_log
 from tooltune.diagnose.doctor import examine
 from tooltune.diagnose.finding import CODES
 from tooltune.diagnose.rules_loss import last_third
@@ -15,7 +15,7 @@ from tooltune.diagnose.text import chart, to_text
 
 
 def diagnose_rows(rows):
-    return examine(build_log(Rows("log", rows, range(1, len(rows) + 1))))
+    return examine(build_log(Rows("log", [Part(rows, range(1, len(rows) + 1))])))
 
 
 def codes(diagnosis):
@@ -59,7 +59,7 @@ def test_overfitting_names_the_step_where_it_began():
 def test_the_checkpoint_to_keep_is_one_that_was_saved():
     run = healthy(3)
     places = sorted(run.validation)
-    found = Rows("log", run.rows(), range(run.count), checkpoints=tuple(places[:3]))
+    found = Rows("log", [Part(run.rows(), range(run.count))], checkpoints=tuple(places[:3]))
     assert examine(build_log(found)).best_checkpoint_step in places[:3]
 
 
@@ -134,7 +134,7 @@ def test_a_short_noisy_log_cannot_tell_and_says_what_it_could_have_seen():
     run = healthy(1, count=120)
     run.noise = 0.3
     observe(run)
-    log = build_log(Rows("log", run.rows(), range(120)))
+    log = build_log(Rows("log", [Part(run.rows(), range(120))]))
     assert last_third(log).startswith("cannot tell whether it still falls: changes below")
 
 
@@ -149,7 +149,7 @@ def test_logs_of_other_trainers_lack_columns_and_stay_healthy():
 
 
 def test_the_chart_marks_the_place_of_a_finding():
-    log = build_log(Rows("log", healthy(2, count=120).rows(), range(120)))
+    log = build_log(Rows("log", [Part(healthy(2, count=120).rows(), range(120))]))
     bars, marks = chart(log.loss, (1, 60))
     assert len(marks) == 30
     assert bars[0] == "█"

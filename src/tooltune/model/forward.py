@@ -1,5 +1,7 @@
 """A prefix tree through the model: hidden states, and the loss on its supervised edges."""
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -27,9 +29,14 @@ def tree_hidden(
     return hidden
 
 
+def supervised_children(tree: PrefixTree) -> npt.NDArray[np.bool_]:
+    """Which tokens (T,) some sequence trains to predict."""
+    return (tree.edge_weight_T > 0) & (tree.parent_T >= 0)
+
+
 def supervised_edges(tree: PrefixTree, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """(parent, target token, weight) of each edge that some sequence trains, each (E,)."""
-    child = (tree.edge_weight_T > 0) & (tree.parent_T >= 0)
+    child = supervised_children(tree)
     arrays = (tree.parent_T[child], tree.tokens_T[child], tree.edge_weight_T[child])
     parent_E, target_E, weight_E = (torch.from_numpy(array).to(device) for array in arrays)
     return parent_E, target_E, weight_E
