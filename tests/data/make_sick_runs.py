@@ -49,7 +49,7 @@ class SickRun:
     seed: int = 1
     lesson: Lesson = "repeat"
     updates: int = 45
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     conversations: int | None = None
     """None: as many as the updates need once."""
     spoil: Spoil | None = None
@@ -77,9 +77,9 @@ def make_runs(seed: int) -> dict[str, SickRun]:
     """One of each kind."""
     return {
         f"healthy-repeat-{seed}": SickRun(seed=seed, updates=(41, 60, 80)[seed - 1]),
-        f"rate-x50-{seed}": SickRun(TOO_HIGH, seed, learning_rate=5e-2),
+        f"rate-x50-{seed}": SickRun(TOO_HIGH, seed, learning_rate=1.5e-2),
         f"tiny-data-{seed}": SickRun(
-            MEMORISED, seed, lesson="answer", updates=60, learning_rate=2e-3, conversations=8
+            MEMORISED, seed, lesson="answer", updates=60, learning_rate=1e-3, conversations=8
         ),
         f"healthy-answer-{seed}": SickRun(seed=seed, lesson="answer"),
         f"shuffled-{seed}": SickRun(WRONG_LABELS, seed, spoil=shuffle_answers),

@@ -139,13 +139,8 @@ def _read_columns(found: Rows) -> _Columns:
         lines.append(np.asarray(part.lines, dtype=np.int64))
         count += len(part.rows)
     _note_bad_cells(found, bad)
-    values, present = (
-        {
-            name: np.concatenate([pair[index] for pair in pairs]) if pairs else np.empty(0)
-            for name, pairs in cells.items()
-        }
-        for index in (0, 1)
-    )
+    values = {name: _join([pair[0] for pair in pairs]) for name, pairs in cells.items()}
+    present = {name: _join([pair[1] for pair in pairs]) > 0 for name, pairs in cells.items()}
     if not present["loss"].any():
         shown = ", ".join(sorted(map(str, names))[:12]) or "nothing"
         raise DataError(
@@ -153,6 +148,10 @@ def _read_columns(found: Rows) -> _Columns:
             f"{', '.join(ALIASES['loss'])}). Name the log of a training run."
         )
     return _Columns(values, present, np.concatenate(lines), examples)
+
+
+def _join(parts: list[Any]) -> FloatArray:
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _without_summary(part: Part) -> Part:

@@ -18,6 +18,7 @@ from pydantic_core import from_json
 
 from tooltune.config import load_recipe
 from tooltune.diagnose.columns import Part, Rows, build_log
+from tooltune.diagnose.events import read_scalars
 from tooltune.diagnose.log import TrainingLog
 from tooltune.errors import DataError, TooltuneError
 from tooltune.rundir import RunDir
@@ -55,7 +56,7 @@ def _read_folder(folder: Path) -> Rows:
         return _read_file(states[-1])
     events = sorted(folder.glob("**/events.out.tfevents.*"))
     if events:
-        return _read_events(folder)
+        return _read_events(events, str(folder))
     raise DataError(
         f"{folder}: no training log (looked for metrics.jsonl, trainer_state.json and TensorBoard "
         "event files). Name the log file itself."
@@ -79,7 +80,7 @@ def _run_facts(run: RunDir) -> dict[str, float]:
 
 def _read_file(path: Path) -> Rows:
     if ".tfevents." in path.name:
-        return _read_events(path)
+        return _read_events([path], str(path))
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -211,19 +212,18 @@ def _console_row(line: str) -> dict[str, Any] | None:
     return pairs if any("loss" in name for name in pairs) else None
 
 
-def _read_events(path: Path) -> Rows:
-    try:
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-not-found]
-    except ImportError:
-        raise DataError(
-            f"{path}: reading TensorBoard event files needs the package tensorboard. "
-            "Install tooltune[tensorboard], or give a JSON or CSV log."
-        ) from None
-    events = EventAccumulator(str(path), size_guidance={"scalars": 0})
-    events.Reload()
+def _read_events(files: list[Path], where: str) -> Rows:
+    """One row a step; of a value that was logged twice the last one."""
+    found = Rows(where, ())
     by_step: dict[int, dict[str, Any]] = {}
-    for tag in events.Tags()["scalars"]:
-        for event in events.Scalars(tag):
-            by_step.setdefault(event.step, {"step": event.step})[tag] = event.value
+    for file in files:
+        try:
+            for step, tag, value in read_scalars(file.read_bytes()):
+                by_step.setdefault(step, {"step": step})[tag] = value
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read ({error.strerror}). Check the path.") from None
+        except ValueError as error:
+            found.notes.append(f"{file}: not an event file to its end ({error}); the rest is read.")
     rows = [by_step[step] for step in sorted(by_step)]
-    return Rows(str(path), [Part(rows, range(1, len(rows) + 1))])
+    found.parts = [Part(rows, range(1, len(rows) + 1))]
+    return found

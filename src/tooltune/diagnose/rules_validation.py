@@ -129,7 +129,7 @@ def best_step(log: TrainingLog) -> int | None:
         measured = Series(measured.steps[saved], measured.values[saved])
     skill = dict(zip(log.skill.steps.tolist(), log.skill.values.tolist(), strict=True))
     pairs = zip(measured.steps.tolist(), measured.values.tolist(), strict=True)
-    return min(pairs, key=lambda pair: (-skill.get(pair[0], 0.0), pair[1]))[0]
+    return int(min(pairs, key=lambda pair: (-skill.get(pair[0], 0.0), pair[1]))[0])
 
 
 def _trained(validation: Series) -> Series:

@@ -9,12 +9,14 @@ import datetime
 import os
 import platform
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
 from pydantic import ValidationError
 from rich.console import Console
+from torch import nn
 
 from tooltune.config import ModelSection, Recipe
 from tooltune.data.examples import Examples
@@ -23,6 +25,7 @@ from tooltune.jsonl import read_json, write_json
 from tooltune.model.base import cache_folder
 from tooltune.model.load import choose_device, choose_dtype
 from tooltune.plan.estimate import Plan
+from tooltune.plan.memory import GIB
 from tooltune.plan.shape import ModelShape
 from tooltune.plan.tables import THIS, Device, load_tables
 from tooltune.plan.training import describe_plan, plan_training, require_fit, write_plan
@@ -33,7 +36,7 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 _GPU_FRAGMENTATION = 0.10
 # Resident over allocated on a processor once micro-batches of many lengths have passed: 1.20 in a
 # run of 75 steps of 1,894 to 3,650 tokens (SmolLM2-135M, float32).
-_HEAP_FRAGMENTATION = 0.20
+HEAP_FRAGMENTATION = 0.20
 
 
 def keep_rate(device: Device, shape: ModelShape) -> None:
@@ -83,8 +86,8 @@ def local_device(model: ModelSection) -> Device:
         free = float(torch.cuda.mem_get_info()[0])
         title, context = torch.cuda.get_device_name(), 0.0  # free memory is after the context
     else:
-        free = _available_bytes() + _resident_bytes()
-        title, context = "this machine's processor", _resident_bytes()
+        free = _available_bytes() + resident_bytes()
+        title, context = "this machine's processor", resident_bytes()
     return Device(
         name=THIS,
         title=title,
@@ -94,7 +97,7 @@ def local_device(model: ModelSection) -> Device:
         context_mib=context / 2**20,
         context_basis="measured",
         launch_seconds_per_layer=0.0,  # is in the measured rate
-        fragmentation=_GPU_FRAGMENTATION if where.type == "cuda" else _HEAP_FRAGMENTATION,
+        fragmentation=_GPU_FRAGMENTATION if where.type == "cuda" else HEAP_FRAGMENTATION,
         rate_basis="measured",
         rate_source="one and three layers of the model, timed on this machine",
         dtype=cast(Dtype, str(dtype).removeprefix("torch.")),
@@ -118,6 +121,32 @@ def start_plan(
     return made
 
 
+def finish_plan(run: RunDir, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """After a run's last step: the terms that can be measured, beside what plan.json planned.
+
+    Activations and the rest live within a step; they stand together in the measured peak.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    states = [
+        value
+        for state in optimizer.state.values()
+        for value in state.values()
+        if isinstance(value, torch.Tensor)
+    ]
+    measured = {
+        "weights": _gib(frozen),
+        "adapter": _gib(trained),
+        "gradients": _gib([p.grad for p in trained if p.grad is not None]),
+        "optimizer": _gib(states),
+    }
+    write_json(run.plan, read_json(run.plan) | {"measured_gib": measured})
+
+
+def _gib(tensors: Sequence[torch.Tensor]) -> float:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / GIB
+
+
 def _available_bytes() -> float:
     """Free memory, reclaimable caches included; all memory where the system does not say."""
     try:
@@ -127,7 +156,7 @@ def _available_bytes() -> float:
     return next(float(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
 
 
-def _resident_bytes() -> float:
+def resident_bytes() -> float:
     """Of this process now; its highest so far where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])

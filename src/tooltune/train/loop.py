@@ -37,7 +37,7 @@ from tooltune.model.lora import (
     trainable_parameters,
 )
 from tooltune.packing.pack import plan_epoch
-from tooltune.plan.this_machine import start_plan
+from tooltune.plan.this_machine import finish_plan, start_plan
 from tooltune.plan.training import CALIBRATION_STEPS, calibrate
 from tooltune.rundir import RunDir
 from tooltune.train.checkpoint import (
@@ -103,6 +103,7 @@ def train(
                 raise KeyboardInterrupt
             if finding:
                 return finding
+    finish_plan(run, progress.model, progress.optimizer)
     return None
 
 
