@@ -94,7 +94,7 @@ def train(
             show(row)
             rows.append(row)
             if len(rows) == CALIBRATION_STEPS:
-                console.print(calibrate(planned, rows), highlight=False)
+                console.print(str(calibrate(planned, rows)), highlight=False)
             finding = find_reason_to_stop(run, stop_on, step=progress.step)
             is_saved = progress.step % recipe.train.checkpoint_every_steps == 0
             if is_last or interrupted or finding or is_saved:
