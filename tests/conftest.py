@@ -148,6 +148,9 @@ def finished_run(tmp_path: Path, tiny_tokenizer_folder: Path) -> Path:
     from tooltune.evaluate.summary import summarise
     from tooltune.jsonl import write_json, write_jsonl, write_text
     from tooltune.messages import ABILITIES
+    from tooltune.plan.estimate import plan, to_dict
+    from tooltune.plan.request import make_request
+    from tooltune.plan.tables import load_tables
     from tooltune.rundir import create_run
 
     run = create_run(tmp_path / "run")
@@ -158,6 +161,9 @@ def finished_run(tmp_path: Path, tiny_tokenizer_folder: Path) -> Path:
     recipe = parse_recipe({"data": data}, where="fixture")
     write_text(run.recipe, dump_recipe(recipe))
     write_jsonl(run.metrics, [_report_step(step) for step in range(1, 121)])
+    made = plan(make_request(examples="640", mean_tokens=500), device=load_tables().device("t4"))
+    measured = {"weights": 3.2, "adapter": 0.1, "gradients": 0.07, "optimizer": 0.13}
+    write_json(run.plan, to_dict(made) | {"measured_gib": measured})
     write_json(run.run, {"versions": {"tooltune": "0.1.0"}, "note": "<b>bold</b>"})
     shutil.copytree(tiny_tokenizer_folder, run.adapter)
     cases = {which: [_report_case(i, which) for i in range(36)] for which in ("base", "tuned")}

@@ -199,25 +199,38 @@ def train(
     model: Annotated[
         str | None, typer.Option(help="Hugging Face id or local folder in place of the recipe's.")
     ] = None,
+    stop_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="End the run when `diagnose` finds this; repeatable."),
+    ] = None,
 ) -> None:
     """Fine-tune an adapter with the recipe; Ctrl-C saves a checkpoint.
+
+    Exit code 1 if a finding of --stop-on ended the run.
 
     Example: tooltune train recipe.toml --out runs/mine --set train.epochs=1
     """
     from tooltune import terminal
     from tooltune.config import apply_settings, load_recipe
+    from tooltune.diagnose.live import require_codes
     from tooltune.rundir import create_run
 
     overrides = [*(settings or []), *([f"model.name={model}"] if model else [])]
     resolved = apply_settings(load_recipe(recipe), overrides)
+    codes = require_codes(stop_on or [])
     # torch takes seconds to load: what is wrong with a recipe is said before.
     from tooltune.train.loop import train
 
     try:
-        train(resolved, create_run(out), resume=resume, console=terminal.console)
+        found = train(
+            resolved, create_run(out), resume=resume, console=terminal.console, stop_on=codes
+        )
     except KeyboardInterrupt:
         terminal.log.print(f"Interrupted. Continue with --resume --out {out}")
         raise
+    if found is not None:
+        terminal.print_stop(found)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -306,11 +319,7 @@ def report(run: Run) -> None:
 
 
 @app.command()
-def agent(
-    run: Run,
-    *,
-    config: Config,
-) -> None:
+def agent(run: Run, *, config: Config) -> None:
     """Talk to the tuned model with the servers attached.
 
     Shows each call, and asks before running what a trusted server does not call read-only.

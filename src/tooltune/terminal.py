@@ -20,6 +20,7 @@ from tooltune.messages import ABILITIES
 
 if TYPE_CHECKING:
     from tooltune.data.validate import Validation
+    from tooltune.diagnose.finding import Finding
 
 console = Console(highlight=False)
 """Standard output."""
@@ -50,6 +51,13 @@ def print_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
     ]
     total = ("all", *(sum(by_ability.values()) for by_ability in counts.values()))
     print_table("Conversations", ["ability", *counts], [*rows, total])
+
+
+def print_stop(finding: "Finding") -> None:
+    """Why --stop-on ended a run."""
+    steps = f"steps {finding.first_step} to {finding.last_step}"
+    log.print(f"Stopped by --stop-on {finding.code} ({steps}): {finding.evidence}.")
+    log.print(f"{finding.cause} {finding.change} A checkpoint was saved; --resume goes on.")
 
 
 def print_validation(found: "Validation", *, most: int = 20) -> None:

@@ -45,7 +45,7 @@ FLAGS = {
         "--explain",
         "--json",
     },
-    "train": {"RECIPE.TOML", "--out", "--resume", "--set", "--model"},
+    "train": {"RECIPE.TOML", "--out", "--resume", "--set", "--model", "--stop-on"},
     "diagnose": {"LOG", "--follow", "--json"},
     "evaluate": {"RUN", "--config", "--cases", "--again", "--json"},
     "report": {"RUN"},

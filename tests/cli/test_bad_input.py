@@ -142,6 +142,17 @@ def test_an_unknown_key_of_a_recipe_gets_the_nearest_name(
     assert not (tmp_path / "run").exists()
 
 
+def test_an_unknown_finding_to_stop_on_gets_the_nearest_name(
+    tooltune_here: Tooltune, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.toml").write_text("")
+    require_refused(
+        tooltune_here("train", "recipe.toml", "--out", "run", "--stop-on", "overfit"),
+        "--stop-on: unknown finding 'overfit'. Did you mean overfitting?",
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_value_of_a_recipe_out_of_range_is_named(tooltune_here: Tooltune, tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text("")
     require_refused(
@@ -275,7 +286,7 @@ def test_a_full_disk_ends_a_run_with_a_message(
 ) -> None:
     """Room for the small files of a run, none for the adapter."""
     write_recipe([GREETING])
-    done = tooltune("train", "recipe.toml", "--out", "run", most_file_bytes=8192)
+    done = tooltune("train", "recipe.toml", "--out", "run", most_file_bytes=32768)
     assert done.returncode == 2
     assert re.fullmatch(
         r"error: run/adapter: cannot be written \(.*File too large.*\)\. "

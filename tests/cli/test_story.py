@@ -77,6 +77,24 @@ def test_a_second_run_into_the_same_folder_is_refused(
     )
 
 
+def test_a_finding_that_was_named_ends_the_run_with_a_checkpoint(
+    tooltune_here: Tooltune, recipe: Path, tmp_path: Path
+) -> None:
+    """A rate of almost zero: by step 40 the log is long enough to say that nothing is learned."""
+    for name in ("train", "validation"):
+        write_jsonl(tmp_path / f"{name}.jsonl", map(greeting, range(32)))
+    settings = ("learning_rate=1e-12", "epochs=4", "examples_per_step=2", "validate_every_steps=90")
+    done = tooltune_here(
+        *("train", recipe, "--out", "run", "--stop-on", "nan", "--stop-on", "not-learning"),
+        *(part for setting in settings for part in ("--set", f"train.{setting}")),
+        *("--set", "data.train=train.jsonl", "--set", "data.validation=validation.jsonl"),
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("Stopped by --stop-on not-learning (steps 1 to 40): loss fell by")
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 40
+    assert (tmp_path / "run" / "checkpoints" / "step-000040").is_dir()
+
+
 def test_an_interrupted_run_resumes_to_the_same_numbers(
     tooltune_here: Tooltune, recipe: Path, tmp_path: Path
 ) -> None:

@@ -1,9 +1,15 @@
 """Real short runs of the demo's model, healthy and made sick on purpose; keeps their logs.
 
-One command: `python -m tests.data.make_sick_runs DATA` where DATA is a folder that `tooltune synth`
-wrote. About 20 runs of 60 updates of 4 conversations; on two idle cores a run takes minutes, so
-`--only NAME` makes one, and a run whose log is there already is not made again. Writes
-tests/data/sick_runs/NAME.jsonl and labels.json beside them.
+`python -m tests.data.make_sick_runs DATA`, where DATA is a folder that `tooltune synth` wrote: 20
+runs of 41 to 80 updates of four short conversations (without system text and tools, so that an
+update is about 80 tokens). A run whose log is there already is not made again; `--only NAME` makes
+one. Writes tests/data/sick_runs/NAME.jsonl and labels.json beside them.
+
+Two lessons, both made from the data's own requests:
+
+- repeat: say the request back. The base model nearly can, so a run that breaks it shows.
+- answer: the data's own short reply (a question back, small talk), which few examples only let a
+  model memorise.
 """
 
 import argparse
@@ -13,7 +19,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -24,11 +30,14 @@ from tooltune.train import loop
 
 OUT = Path(__file__).parent / "sick_runs"
 LABELS = OUT / "labels.json"
-UPDATES = 60
 EXAMPLES_PER_STEP = 4
-VALIDATION_ROWS = 24
+VALIDATION_ROWS = 16
+VALIDATIONS = 8
+LONGEST_TEXT = 42
+"""Characters of a request, and of a reply."""
 
 Row = dict[str, Any]
+Lesson = Literal["repeat", "answer"]
 Spoil = Callable[[list[Row]], list[Row]]
 
 
@@ -37,92 +46,123 @@ class SickRun:
     """`expected`: one of these findings has to be reported; empty for a healthy run."""
 
     expected: tuple[str, ...] = ()
-    learning_rate: float = 1e-3
-    updates: int = UPDATES
+    seed: int = 1
+    lesson: Lesson = "repeat"
+    updates: int = 45
+    learning_rate: float = 3e-4
     conversations: int | None = None
     """None: as many as the updates need once."""
     spoil: Spoil | None = None
     inverted: bool = False
-    seed: int = 7
 
 
 def shuffle_answers(rows: list[Row]) -> list[Row]:
-    """Every conversation gets the last answer of another one."""
+    """Every conversation gets the answer of another one."""
     answers = [row["messages"][-1] for row in rows]
-    random.Random(3).shuffle(answers)
+    moved = answers[1:] + answers[:1]
     return [
         {**row, "messages": [*row["messages"][:-1], answer]}
-        for row, answer in zip(rows, answers, strict=True)
+        for row, answer in zip(rows, moved, strict=True)
     ]
 
 
-TINY = {"conversations": 8, "updates": 120}
+TOO_HIGH = ("lr-too-high", "divergence", "nan")
+WRONG_LABELS = ("not-learning", "overfitting", "initial-loss-high")
+WRONG_MASK = ("initial-loss-high", "initial-loss-low", "not-learning")
+MEMORISED = ("overfitting", "generalization-gap")
+FROZEN = ("not-learning", "grad-vanishing")
+
+
+def make_runs(seed: int) -> dict[str, SickRun]:
+    """One of each kind."""
+    return {
+        f"healthy-repeat-{seed}": SickRun(seed=seed, updates=(41, 60, 80)[seed - 1]),
+        f"rate-x50-{seed}": SickRun(TOO_HIGH, seed, learning_rate=1.5e-2),
+        f"tiny-data-{seed}": SickRun(
+            MEMORISED, seed, lesson="answer", updates=60, learning_rate=1e-3, conversations=8
+        ),
+        f"healthy-answer-{seed}": SickRun(seed=seed, lesson="answer"),
+        f"shuffled-{seed}": SickRun(WRONG_LABELS, seed, spoil=shuffle_answers),
+        f"frozen-{seed}": SickRun(FROZEN, seed, learning_rate=1e-12, updates=41),
+        f"inverted-{seed}": SickRun(WRONG_MASK, seed, inverted=True, updates=41),
+    }
+
+
 RUNS: dict[str, SickRun] = {
-    **{f"healthy-{seed}": SickRun(seed=seed) for seed in (1, 2, 3)},
-    "healthy-short": SickRun(updates=45, seed=4),
-    "healthy-long": SickRun(updates=150, seed=5),
-    "healthy-low-rate": SickRun(learning_rate=3e-4, seed=6),
-    **{
-        f"rate-x50-{seed}": SickRun(("lr-too-high", "divergence", "nan"), 5e-2, seed=seed)
-        for seed in (1, 2, 3)
-    },
-    **{
-        f"shuffled-{seed}": SickRun(
-            ("not-learning", "overfitting"), spoil=shuffle_answers, seed=seed
-        )
-        for seed in (1, 2, 3)
-    },
-    **{
-        f"inverted-{seed}": SickRun(
-            ("initial-loss-high", "initial-loss-low", "not-learning"), inverted=True, seed=seed
-        )
-        for seed in (1, 2)
-    },
-    **{
-        f"tiny-data-{seed}": SickRun(("overfitting", "generalization-gap"), seed=seed, **TINY)
-        for seed in (1, 2, 3)
-    },
-    **{
-        f"frozen-{seed}": SickRun(("not-learning", "grad-vanishing"), 1e-12, seed=seed)
-        for seed in (1, 2, 3)
-    },
+    name: run for seed in (1, 2, 3) for name, run in make_runs(seed).items() if name != "inverted-3"
 }
 
 
-def make(name: str, sick: SickRun, data: Path) -> None:
+def to_lesson(row: Row, lesson: Lesson) -> Row | None:
+    """The row's request and a short reply; None where it is long or has no reply in words."""
+    request, answer = (
+        next((m.get("content") or "" for m in row["messages"] if m["role"] == role), "")
+        for role in ("user", "assistant")
+    )
+    reply = request if lesson == "repeat" else answer
+    if not reply or max(len(request), len(reply)) > LONGEST_TEXT:
+        return None
+    messages = [{"role": "user", "content": request}, {"role": "assistant", "content": reply}]
+    return {"id": row["id"], "messages": messages, "tools": "[]"}
+
+
+def choose_rows(sick: SickRun, data: Path) -> tuple[list[Row], list[Row]]:
+    """(to train on, held out), of one distribution and without a common request."""
     rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
-    random.Random(sick.seed).shuffle(rows)
-    count = sick.conversations or sick.updates * EXAMPLES_PER_STEP
-    rows = rows[:count]
+    lessons = [lesson for row in rows if (lesson := to_lesson(row, sick.lesson))]
+    distinct = {lesson["messages"][0]["content"]: lesson for lesson in lessons}
+    chosen = list(distinct.values())
+    random.Random(sick.seed).shuffle(chosen)
+    held_out, rest = chosen[:VALIDATION_ROWS], chosen[VALIDATION_ROWS:]
+    return rest[: sick.conversations or sick.updates * EXAMPLES_PER_STEP], held_out
+
+
+def make(name: str, sick: SickRun, data: Path) -> None:
+    rows, held_out = choose_rows(sick, data)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         spoiled = sick.spoil(rows) if sick.spoil else rows
-        (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in spoiled))
-        held_out = (data / "validation.jsonl").read_text().splitlines(keepends=True)
-        (folder / "validation.jsonl").write_text("".join(held_out[:VALIDATION_ROWS]))
-        recipe = make_recipe(sick, folder, len(rows))
+        for split, part in (("train", spoiled), ("validation", held_out)):
+            (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
         run = create_run(folder / "run")
         if sick.inverted:
             loop.read_examples = read_inverted
         try:
-            loop.train(recipe, run, resume=False, console=Console(stderr=True))
+            loop.train(
+                make_recipe(sick, folder, len(rows)),
+                run,
+                resume=False,
+                console=Console(stderr=True),
+            )
         finally:
             loop.read_examples = read_examples
-        base = run.read_run()["base_validation_loss"]
-        log = [
-            {"base_loss": base, "total_steps": sick.updates, **row} for row in run.read_metrics()
-        ]
+        log = run.read_metrics()
+        facts = {
+            "base_loss": run.read_run()["base_validation_loss"],
+            "total_steps": len(log),
+        }
+    kept = [{**(facts if row is log[0] else {}), **shorten(row)} for row in log]
     OUT.mkdir(exist_ok=True)
-    (OUT / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
+    (OUT / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
     labels = {
         other: list(RUNS[other].expected) for other in RUNS if (OUT / f"{other}.jsonl").exists()
     }
     LABELS.write_text(json.dumps(labels, indent=2) + "\n")
 
 
+def shorten(row: Row) -> Row:
+    """What the rules read, without the machine's speed and memory."""
+    left_out = {"tokens_per_second", "seconds", "peak_memory_gib"}
+    return {
+        key: float(f"{value:.6g}") if isinstance(value, float) else value
+        for key, value in row.items()
+        if key not in left_out and value is not None
+    }
+
+
 def make_recipe(sick: SickRun, folder: Path, count: int) -> Recipe:
     values = {
-        "model": {"name": "smollm2-135m"},
+        "model": {"name": "smollm2-135m", "dtype": "float32"},
         "data": {
             "train": str(folder / "train.jsonl"),
             "validation": str(folder / "validation.jsonl"),
@@ -132,7 +172,7 @@ def make_recipe(sick: SickRun, folder: Path, count: int) -> Recipe:
             "learning_rate": sick.learning_rate,
             "examples_per_step": EXAMPLES_PER_STEP,
             "epochs": max(1, sick.updates * EXAMPLES_PER_STEP // count),
-            "validate_every_steps": max(5, sick.updates // 10),
+            "validate_every_steps": max(5, sick.updates // VALIDATIONS),
             "checkpoint_every_steps": sick.updates,
             "activation_checkpointing": False,
             "seed": sick.seed,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.data.simulate_logs import SICK, Run, healthy, thinned
 
-from tooltune.diagnose.columns import Rows, build_log
+from tooltune.diagnose.columns import Part, Rows, build_log
 from tooltune.diagnose.doctor import Diagnosis, diagnose, examine
 from tooltune.diagnose.finding import CODES, INFORMATIONAL
 
@@ -40,7 +40,7 @@ class Score:
 
 
 def diagnose_rows(rows: list[dict[str, object]]) -> Diagnosis:
-    return examine(build_log(Rows("log", rows, range(1, len(rows) + 1))))
+    return examine(build_log(Rows("log", [Part(rows, range(1, len(rows) + 1))])))
 
 
 def labelled_runs(half: str, *, per_code: int, num_healthy: int) -> Iterator[tuple[str, Run]]:
@@ -98,14 +98,26 @@ def _share(value: float | None) -> str:
 
 
 def to_real_table(folder: Path) -> str:
-    """Logs of real runs made sick on purpose; any one of the expected findings is right."""
+    """Logs of real runs made sick on purpose; any one of the expected findings is right.
+
+    Runs whose name ends in -1 are the half that rules may be changed for.
+    """
     lines = ["| run | made ill as | found | right |", "|---|---|---|---|"]
-    for name, expected in json.loads((folder / "labels.json").read_text()).items():
-        diagnosis = diagnose(folder / f"{name}.jsonl")
-        found = {f.code for f in diagnosis.findings} - INFORMATIONAL
-        right = bool(found & set(expected)) if expected else not found
+    labels: dict[str, list[str]] = json.loads((folder / "labels.json").read_text())
+    right, false, alarmed = Counter[str](), Counter[str](), Counter[str]()
+    for name, expected in labels.items():
+        half = "setting" if name.endswith("-1") else "report"
+        found = {f.code for f in diagnose(folder / f"{name}.jsonl").findings} - INFORMATIONAL
+        is_right = bool(found & set(expected)) if expected else not found
+        right[half] += is_right
+        false.update(found - set(expected) if expected else ())
+        alarmed[half] += bool(found and not expected)
         words = (" or ".join(expected) or "healthy", ", ".join(sorted(found)) or "nothing")
-        lines.append(f"| {name} | {words[0]} | {words[1]} | {'yes' if right else 'no'} |")
+        lines.append(f"| {name} | {words[0]} | {words[1]} | {'yes' if is_right else 'no'} |")
+    counts = Counter("setting" if name.endswith("-1") else "report" for name in labels)
+    told = ", ".join(f"{right[half]} of {counts[half]} in the {half} half" for half in OFFSETS)
+    lines += ["", f"Right: {told}. Healthy runs with any alarm: {sum(alarmed.values())}."]
+    lines.append(f"Findings beside the expected ones on ill runs: {dict(false) or 'none'}.")
     return "\n".join(lines)
 
 

@@ -14,7 +14,13 @@ import pytest
 from tooltune.chat.render import Renderer
 from tooltune.errors import DataError, ServerError
 from tooltune.evaluate.play import Replays, play
-from tooltune.evaluate.run import evaluate, longest_turn_tokens, read_summary, turn_accuracy
+from tooltune.evaluate.run import (
+    TurnAccuracy,
+    evaluate,
+    longest_turn_tokens,
+    read_summary,
+    turn_accuracy,
+)
 from tooltune.messages import Conversation, Message, ToolCall, ToolResult
 from tooltune.rundir import RunDir, create_run
 from tooltune.worlds.sandbox import Sandbox
@@ -317,14 +323,18 @@ def test_a_broken_summary_is_named(tmp_path: Path) -> None:
 def test_turn_accuracy_counts_the_turns_that_decide(
     cases: list[Conversation], renderer: Renderer
 ) -> None:
-    def accuracy(script: Script) -> float | None:
+    def accuracy(script: Script) -> TurnAccuracy:
         return turn_accuracy(cases, renderer=renderer, complete=script)
 
     script = reference_script(renderer, cases)
-    assert accuracy(script) == 1.0
+    assert accuracy(script) == TurnAccuracy(4, 4, 3, 3)
     assert script.batches == [7], "six first turns and the chain's second call, no closing answer"
-    assert accuracy(saying(renderer, REFUSAL)) == 1 / 7
-    assert turn_accuracy([], renderer=renderer, complete=script) is None
+    refusing = accuracy(saying(renderer, REFUSAL))
+    assert refusing == TurnAccuracy(calls=4, calls_right=0, abstentions=3, abstentions_right=1)
+    assert refusing.overall == 1 / 7
+    nothing = turn_accuracy([], renderer=renderer, complete=script).to_row()
+    assert nothing["validation_accuracy"] is None
+    assert nothing["validation_abstention_accuracy"] is None
 
 
 def test_the_longest_reference_turn_is_measured_in_its_trained_tokens(

@@ -94,7 +94,7 @@ def test_the_page_fits_its_width_on_a_desk_and_on_a_phone(layouts: list[dict[str
         assert seen["outside"] == []
         assert seen["title"] == "run: tooltune report", "a script in the data has run"
         assert seen["dots"] == 14
-        assert seen["charts"] == 2, "the curves and the diagnosis, one form of each at a time"
+        assert seen["charts"] == 3, "curves, diagnosis and costs, one form of each at a time"
         assert seen["labelHeight"] >= 9, "labels stay readable"
         assert all(height > 60 for height in seen["sections"])
     assert desk["chartWidth"] > 700

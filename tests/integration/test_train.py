@@ -26,11 +26,22 @@ from tooltune.errors import ConfigError, DataError, ModelError
 from tooltune.jsonl import read_json, write_jsonl
 from tooltune.messages import Conversation, Message, Tool, ToolCall
 from tooltune.model.load import load_base
-from tooltune.model.lora import attach_lora, trainable_parameters
+from tooltune.model.lora import (
+    adapter_disabled,
+    attach_lora,
+    lora_layers,
+    trainable_parameters,
+)
+from tooltune.packing.tree import build_tree
 from tooltune.rundir import RunDir, create_run
 from tooltune.train.checkpoint import whole_folder
 from tooltune.train.loop import train
-from tooltune.train.step import train_step
+from tooltune.train.step import (
+    held_out_losses,
+    require_untouched_base,
+    summed_loss,
+    train_step,
+)
 
 CITIES = ("Oslo", "Lima", "Cairo", "Quito", "Delhi", "Rome", "Tunis", "Accra", "Baku", "Hanoi")
 TIMINGS = {"tokens_per_second", "seconds", "peak_memory_gib"}
@@ -143,7 +154,7 @@ def interrupt_at(step: int, recipe: Recipe, run: RunDir) -> None:
 def numbers(run: RunDir) -> list[dict[str, Any]]:
     """Metrics without what a clock or the system's memory measured."""
     return [
-        {key: value for key, value in row.items() if key not in TIMINGS}
+        {key: value for key, value in row.items() if key not in {*TIMINGS, "validation_seconds"}}
         for row in run.read_metrics()
     ]
 
@@ -169,8 +180,9 @@ def test_the_loss_falls_and_the_best_adapter_is_kept(whole: tuple[RunDir, str]) 
         "supervised_tokens": facts["data"]["train"]["supervised_tokens"],
         "left_out": {"unreadable": 0, "too long": 0, "nothing supervised": 0},
     }
+    assert facts["total_steps"] == LAST_STEP
     assert sorted(path.name for path in run.path.iterdir()) == [
-        "adapter", "checkpoints", "metrics.jsonl", "recipe.toml", "run.json"
+        "adapter", "checkpoints", "metrics.jsonl", "plan.json", "recipe.toml", "run.json"
     ]  # fmt: skip
 
 
@@ -181,6 +193,7 @@ def test_the_log_has_a_row_a_step_with_what_the_run_was_like(whole: tuple[RunDir
     for row in rows:
         assert {"loss", "learning_rate", "grad_norm", "supervised_tokens", *TIMINGS} <= row.keys()
         assert ("validation_loss" in row) == (row["step"] % 5 == 0)
+        assert len(row.get("validation_losses", range(10))) == 10
         assert 0 < row["distinct_tokens"] < row["logical_tokens"]
         assert 0 < row["supervised_tokens"] < row["logical_tokens"]
         assert all(row[name] > 0 for name in TIMINGS)
@@ -189,6 +202,61 @@ def test_the_log_has_a_row_a_step_with_what_the_run_was_like(whole: tuple[RunDir
     assert sorted(rates[1:], reverse=True) == rates[1:]
     supervised = whole[0].read_run()["data"]["train"]["supervised_tokens"]
     assert sum(row["supervised_tokens"] for row in rows[:5]) == supervised
+
+
+def test_the_run_says_its_plan_first_and_keeps_what_was_measured_of_it(
+    whole: tuple[RunDir, str],
+) -> None:
+    run, printed = whole
+    assert printed.startswith(f"Plan: {LAST_STEP} steps, ")
+    plan = read_json(run.plan)
+    planned, measured = plan["memory_gib"]["lora"], plan["measured_gib"]
+    assert plan["steps_total"] == LAST_STEP
+    for term in ("weights", "adapter", "gradients", "optimizer"):
+        assert measured[term] == pytest.approx(planned[term], rel=0.05, abs=1e-4), term
+
+
+def test_after_twenty_steps_the_run_says_how_long_it_will_take(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    printed = io.StringIO()
+    other = changed(recipe, "train", examples_per_step=4, epochs=2, validate_every_steps=10)
+    train(other, create_run(tmp_path), resume=False, console=Console(file=printed, width=200))
+    (line,) = [line for line in printed.getvalue().splitlines() if line.startswith("After 20 ")]
+    assert "0.00 h left (0.00 to 0.00), cost unknown" in line
+
+
+def test_a_fresh_adapter_that_changes_the_model_is_found_before_the_first_step(
+    recipe: Recipe, data: Path
+) -> None:
+    loaded = load_base(recipe.model)
+    attach_lora(loaded.model, recipe.lora)
+    renderer = Renderer.from_folder(Path(recipe.model.name))
+    examples = read_examples(data / "train.jsonl", renderer, max_sequence_tokens=2048).sequences[:3]
+    with adapter_disabled(loaded.model):
+        _, losses = held_out_losses(loaded.model, examples, micro_batch_tokens=2048)
+    require_untouched_base(loaded.model, examples[0], base_loss=losses[0])
+    for layer in lora_layers(loaded.model).values():
+        torch.nn.init.normal_(layer.lora_B, std=0.1)
+    with pytest.raises(ModelError, match="self-test: a fresh adapter changes the model"):
+        require_untouched_base(loaded.model, examples[0], base_loss=losses[0])
+
+
+def test_held_out_losses_are_those_of_each_example_alone(recipe: Recipe, data: Path) -> None:
+    """In their order, though micro-batches take the sequences in another."""
+    model = load_base(recipe.model).model
+    renderer = Renderer.from_folder(Path(recipe.model.name))
+    examples = read_examples(data / "train.jsonl", renderer, max_sequence_tokens=2048).sequences[:6]
+    examples = [[*examples[0], *examples[3]], *examples[1:]]
+    mean, losses = held_out_losses(model, examples, micro_batch_tokens=400)
+    summed = [
+        [float(summed_loss(model, build_tree([sequence])).detach()) for sequence in example]
+        for example in examples
+    ]
+    counts = [sum(sequence.supervised_tokens for sequence in example) for example in examples]
+    alone = [sum(parts) / count for parts, count in zip(summed, counts, strict=True)]
+    assert losses == pytest.approx(alone, rel=1e-5)
+    assert mean == pytest.approx(sum(map(sum, summed)) / sum(counts), rel=1e-5)
 
 
 def test_the_console_prints_the_recipes_line(whole: tuple[RunDir, str]) -> None:
@@ -392,13 +460,14 @@ def test_recomputing_activations_and_validating_calls_change_no_number(
     run = create_run(tmp_path)
     other = changed(recipe, "train", activation_checkpointing=False, validation_calls=3)
     run_quietly(other, run)
-    rows = numbers(run)
-    accuracies = [row.pop("validation_accuracy") for row in rows if "validation_loss" in row]
-    assert all(0 <= accuracy <= 1 for accuracy in accuracies)
-    expected = numbers(whole[0])
-    assert [row.pop("validation_accuracy") for row in expected if "validation_loss" in row] == [
-        None
-    ] * 3
+    rows, expected = numbers(run), numbers(whole[0])
+    decoded = [skills for row in rows if (skills := pop_skills(row))]
+    assert [
+        skills["validation_calls"] + skills["validation_abstentions"] for skills in decoded
+    ] == [3] * 3
+    assert all(0 <= skills["validation_accuracy"] <= 1 for skills in decoded)
+    none = [skills for row in expected if (skills := pop_skills(row))]
+    assert [skills["validation_accuracy"] for skills in none] == [None] * 3
     assert rows == expected
 
 
@@ -429,6 +498,12 @@ def test_recomputation_chosen_by_the_plan_is_recorded_with_its_reason(
         facts["activation_checkpointing_reason"],
     )
     assert (facts["prefix_sharing"], facts["prefix_sharing_reason"]) == (True, "")
+
+
+def pop_skills(row: dict[str, Any]) -> dict[str, Any]:
+    """What decoding validation conversations adds to a row."""
+    names = [name for name in row if name.endswith(("accuracy", "calls", "abstentions"))]
+    return {name: row.pop(name) for name in names}
 
 
 def test_b_learns_faster_by_its_ratio(recipe: Recipe, tmp_path: Path) -> None:

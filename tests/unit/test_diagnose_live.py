@@ -43,14 +43,14 @@ def test_a_log_that_does_not_exist_is_refused(tmp_path):
 def test_a_run_stops_only_for_the_findings_that_were_named(tmp_path):
     run = create_run(tmp_path)
     run.metrics.write_text("".join(lines(nan(1))))
-    assert find_reason_to_stop(run, require_codes(["divergence"])) is None
-    finding = find_reason_to_stop(run, require_codes(["divergence", "nan"]))
+    assert find_reason_to_stop(run, require_codes(["divergence"]), step=20) is None
+    finding = find_reason_to_stop(run, require_codes(["divergence", "nan"]), step=20)
     assert finding is not None
     assert finding.code == "nan"
 
 
 def test_a_run_without_a_log_goes_on(tmp_path):
-    assert find_reason_to_stop(create_run(tmp_path), frozenset({"nan"})) is None
+    assert find_reason_to_stop(create_run(tmp_path), frozenset({"nan"}), step=20) is None
 
 
 def test_an_unknown_finding_gets_the_nearest_name():

@@ -1,18 +1,22 @@
 """Every log format gives the same columns; what cannot be read is named with its line.
 
-TensorBoard event files are not covered: their package is an optional extra.
+data/events.out.tfevents.* was written by tensorboard 2.x's EventFileWriter: STEPS, LOSS and RATE
+under the tags of transformers' Trainer, a text, and one scalar as a tensor.
 """
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tooltune.diagnose import readers
 from tooltune.diagnose.doctor import diagnose
 from tooltune.diagnose.readers import read_log
 from tooltune.errors import DataError
 
+EVENTS = Path(__file__).parents[1] / "data" / "events.out.tfevents.1700000000.example"
 STEPS = list(range(1, 61))
 LOSS = [round(2 * math.exp(-step / 30) + 0.5 + 0.01 * (step % 3), 4) for step in STEPS]
 RATE = [2e-4 * (1 - step / 60) for step in STEPS]
@@ -95,6 +99,53 @@ def test_every_format_gives_the_same_columns(name, tmp_path):
         60: 0.9,
     }
     assert log.notes == ()
+
+
+def test_a_tensorboard_file_gives_the_same_columns():
+    log = read_log(EVENTS)
+    assert log.loss.steps.tolist() == STEPS
+    assert log.loss.values == pytest.approx(LOSS)
+    assert log.learning_rate.values == pytest.approx(RATE)
+    assert log.grad_norm.values.tolist() == [1.0] * 60
+    assert log.validation.steps.tolist() == [30, 60]
+    assert log.validation.values == pytest.approx([1.1, 0.9])
+    assert log.total_steps == 60, "a scalar that is a tensor"
+    assert log.notes == ()
+
+
+def test_the_event_files_of_a_folder_are_one_log_and_a_growing_one_is_read_so_far(tmp_path):
+    data = EVENTS.read_bytes()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "events.out.tfevents.1.a").write_bytes(data)
+    (tmp_path / "runs" / "events.out.tfevents.2.a").write_bytes(data[: len(data) // 2])
+    assert read_log(tmp_path).loss.steps.tolist() == STEPS
+    half = read_log(tmp_path / "runs" / "events.out.tfevents.2.a")
+    assert half.loss.steps.tolist() == STEPS[: len(half.loss)]
+    assert 20 < len(half.loss) < 40
+
+
+def test_bytes_that_are_no_event_file_are_refused(tmp_path):
+    path = tmp_path / "events.out.tfevents.1.a"
+    path.write_bytes((3).to_bytes(8, "little") + b"\0" * 4 + b"\xff\xff\xff" + b"\0" * 4)
+    with pytest.raises(DataError, match="no training loss in 0 rows"):
+        read_log(path)
+
+
+@pytest.mark.parametrize("part_bytes", [1, 100, 5000])
+def test_a_log_read_in_parts_is_the_same_log(tmp_path, monkeypatch, part_bytes):
+    lines = FORMATS["metrics.jsonl"].splitlines()
+    lines[4] = "not json"
+    lines[9] = lines[9].replace(f'"loss": {LOSS[9]}', '"loss": "oops"')
+    path = write(tmp_path / "m.jsonl", "\n".join(lines))
+    whole = read_log(path)
+    monkeypatch.setattr(readers, "_PART_BYTES", part_bytes)
+    log = read_log(path)
+    assert log.notes == whole.notes
+    assert [note.split(" ")[0] for note in log.notes] == [f"{path}:5:", f"{path}:10:"]
+    for name in ("loss", "learning_rate", "validation"):
+        mine, other = getattr(log, name), getattr(whole, name)
+        assert mine.steps.tolist() == other.steps.tolist()
+        assert mine.values.tolist() == other.values.tolist()
 
 
 @pytest.mark.parametrize("name", ["trainer_state.json", "recipe.log", "console.txt"])

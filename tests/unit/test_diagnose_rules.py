@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.data.simulate_logs import SICK, healthy, observe, thinned
 
-from tooltune.diagnose.columns import Rows, build_log
+from tooltune.diagnose.columns import Part, Rows, build_log
 from tooltune.diagnose.doctor import examine
 from tooltune.diagnose.finding import CODES
 from tooltune.diagnose.rules_loss import last_third
@@ -15,7 +15,7 @@ from tooltune.diagnose.text import chart, to_text
 
 
 def diagnose_rows(rows):
-    return examine(build_log(Rows("log", rows, range(1, len(rows) + 1))))
+    return examine(build_log(Rows("log", [Part(rows, range(1, len(rows) + 1))])))
 
 
 def codes(diagnosis):
@@ -59,7 +59,7 @@ def test_overfitting_names_the_step_where_it_began():
 def test_the_checkpoint_to_keep_is_one_that_was_saved():
     run = healthy(3)
     places = sorted(run.validation)
-    found = Rows("log", run.rows(), range(run.count), checkpoints=tuple(places[:3]))
+    found = Rows("log", [Part(run.rows(), range(run.count))], checkpoints=tuple(places[:3]))
     assert examine(build_log(found)).best_checkpoint_step in places[:3]
 
 
@@ -134,7 +134,7 @@ def test_a_short_noisy_log_cannot_tell_and_says_what_it_could_have_seen():
     run = healthy(1, count=120)
     run.noise = 0.3
     observe(run)
-    log = build_log(Rows("log", run.rows(), range(120)))
+    log = build_log(Rows("log", [Part(run.rows(), range(120))]))
     assert last_third(log).startswith("cannot tell whether it still falls: changes below")
 
 
@@ -149,7 +149,60 @@ def test_logs_of_other_trainers_lack_columns_and_stay_healthy():
 
 
 def test_the_chart_marks_the_place_of_a_finding():
-    log = build_log(Rows("log", healthy(2, count=120).rows(), range(120)))
+    log = build_log(Rows("log", [Part(healthy(2, count=120).rows(), range(120))]))
     bars, marks = chart(log.loss, (1, 60))
     assert len(marks) == 30
     assert bars[0] == "█"
+
+
+def with_skills(calls, abstentions, *, turns=30):
+    """A healthy log that decodes `turns` turns of each kind every 20 steps."""
+    rows = healthy(3, count=20 * len(calls)).rows()
+    for index, (call, abstention) in enumerate(zip(calls, abstentions, strict=True), start=1):
+        rows[20 * index - 1] |= {
+            "validation_accuracy": (call + abstention) / 2,
+            "validation_call_accuracy": call,
+            "validation_calls": turns,
+            "validation_abstention_accuracy": abstention,
+            "validation_abstentions": turns,
+        }
+    return rows
+
+
+RISING = [0.1, 0.3, 0.5, 0.6, 0.65, 0.7, 0.72, 0.74]
+
+
+def test_abstention_that_collapses_while_the_loss_falls_is_overfitting():
+    rows = with_skills(RISING, [0.5, 0.8, 0.9, 0.8, 0.6, 0.4, 0.35, 0.3])
+    (finding,) = [f for f in diagnose_rows(rows).findings if f.code == "overfitting"]
+    assert (finding.first_step, finding.last_step) == (60, 160)
+    assert finding.evidence.startswith("turns rightly answered in words fell from 0.90 at step 60")
+    assert "one-sided" in finding.cause
+
+
+def test_skills_that_rise_or_waver_within_their_noise_are_healthy():
+    wavering = [0.5, 0.7, 0.8, 0.87, 0.77, 0.8, 0.7, 0.77]
+    assert diagnose_rows(with_skills(RISING, wavering)).healthy
+
+
+def test_a_fall_that_few_turns_cannot_show_is_not_reported():
+    falling = [0.5, 0.8, 0.8, 0.6, 0.6, 0.4, 0.4, 0.4]
+    assert diagnose_rows(with_skills(RISING, falling, turns=5)).healthy
+    assert not diagnose_rows(with_skills(RISING, falling, turns=60)).healthy
+
+
+def test_a_task_metric_without_a_number_of_turns_is_compared_with_its_own_noise():
+    rows = healthy(3, count=200).rows()
+    for index, value in enumerate([0.2, 0.5, 0.8, 0.82, 0.81, 0.7, 0.6, 0.5, 0.45, 0.42], start=1):
+        rows[20 * index - 1]["eval_accuracy"] = value
+    (finding,) = [f for f in diagnose_rows(rows).findings if f.code == "overfitting"]
+    assert finding.first_step == 80
+
+
+def test_the_checkpoint_to_keep_is_the_one_that_train_keeps():
+    """Most turns right, and of equals the lowest loss."""
+    rows = with_skills(RISING, [0.9] * 8)
+    for index in range(1, 9):
+        rows[20 * index - 1]["validation_accuracy"] = 0.8 if index in (3, 5) else 0.5
+        rows[20 * index - 1]["validation_loss"] = 1.0 - 0.1 * index
+    assert diagnose_rows(rows).best_checkpoint_step == 100

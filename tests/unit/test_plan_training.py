@@ -1,21 +1,28 @@
 """The plan of a starting run: on its own examples, refused where it cannot fit, then calibrated.
 
-Measuring this machine is not tested here: on a shared machine its seconds mean nothing.
+How fast this machine is is not tested here: on a shared machine its seconds mean nothing.
 """
 
+import datetime
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from tooltune.config import Recipe
+from tooltune.config import ModelSection, Recipe
 from tooltune.data.examples import Examples
 from tooltune.errors import ConfigError
 from tooltune.packing.tree import TokenSequence
 from tooltune.plan.tables import load_tables
-from tooltune.plan.this_machine import start_plan
+from tooltune.plan.this_machine import (
+    keep_rate,
+    local_device,
+    start_plan,
+    with_known_rate,
+)
 from tooltune.plan.training import (
     calibrate,
     describe_plan,
@@ -84,7 +91,8 @@ def test_without_a_measured_rate_time_and_cost_stay_unknown(folder, tmp_path):
     assert answer["steps_total"] == 9
 
 
-def test_a_starting_run_prints_and_keeps_its_plan(folder, tmp_path):
+def test_a_starting_run_prints_and_keeps_its_plan(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path / "empty"))
     recipe = Recipe().model_copy(
         update={"model": Recipe().model.model_copy(update={"dtype": "float32"})}
     )
@@ -92,8 +100,36 @@ def test_a_starting_run_prints_and_keeps_its_plan(folder, tmp_path):
     run = create_run(tmp_path / "run")
     made = start_plan(recipe, run, shared_examples(), folder=folder, console=console)
     assert console.file.getvalue().startswith("Plan: 9 steps")
+    assert "GiB; time unknown until step 20" in console.file.getvalue()
     assert json.loads(run.plan.read_text())["device"] == "this"
     assert made.chosen.memory["lora"].runtime > 2**25  # the process itself
+
+
+def test_a_rate_measured_earlier_gives_the_starting_run_a_time_with_its_date(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path / "cache"))
+    section = ModelSection(dtype="float32", device="cpu")
+    device, shape = local_device(section), load_tables().shape(str(folder))
+    assert with_known_rate(device, shape).achieved_tflops is None
+    measured = {"achieved_tflops": (0.1, 0.2, 0.3), "as_of": datetime.date(2026, 11, 2)}
+    keep_rate(device.model_copy(update=measured), shape)
+    known = with_known_rate(device, shape)
+    assert known.achieved_tflops == (0.1, 0.2, 0.3)
+    made = plan_training(Recipe(), shared_examples(), folder=folder, device=known)
+    assert "rate of this machine measured on 2026-11-02" in describe_plan(made)
+    other = replace(shape, layers=3)
+    assert with_known_rate(device, other).achieved_tflops is None, "another model, another rate"
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '{"key": 3}', "{"])
+def test_a_damaged_cache_of_rates_is_as_good_as_none(folder, tmp_path, monkeypatch, damaged):
+    monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path))
+    (tmp_path / "rates.json").write_text(damaged)
+    device, shape = local_device(ModelSection(device="cpu")), load_tables().shape(str(folder))
+    assert with_known_rate(device, shape) == device
+    keep_rate(device.model_copy(update={"achieved_tflops": (1.0, 2.0, 3.0)}), shape)
+    assert with_known_rate(device, shape).achieved_tflops == (1.0, 2.0, 3.0)
 
 
 def rows(count, *, seconds_per_token=0.01, noise=0.0):
@@ -118,6 +154,28 @@ def test_calibration_takes_time_by_computed_tokens(folder):
     assert found.hours_left == pytest.approx(7 * 490 / 3 * 0.01 / 3600)
     assert found.usd_total == pytest.approx(9 * 490 / 3 * 0.01 / 3600 * 0.40)
     assert found.peak_memory_gib == 1.01
+
+
+def test_validations_to_come_count_once_one_was_timed(folder):
+    """The recipe validates every 50 steps: here after the 9th and last."""
+    made, first = started(folder), rows(5)
+    without = calibrate(made, first)
+    assert not without.counts_validations
+    assert "validations not counted" in str(without)
+    first[-1]["validation_seconds"] = 36.0
+    found = calibrate(made, first)
+    assert found.counts_validations
+    assert found.hours_left == pytest.approx(without.hours_left + 36 / 3600)
+
+
+def test_calibration_says_cost_with_its_interval_or_that_it_is_unknown(folder):
+    found = calibrate(started(folder), rows(8, noise=0.3))
+    low, high = found.usd_interval
+    assert low < found.usd_total < high
+    assert f"${found.usd_total:.2f} in all (${low:.2f} to ${high:.2f})" in str(found)
+    unpriced = calibrate(started(folder, name="this"), rows(8))
+    assert unpriced.usd_total is None
+    assert "cost unknown" in str(unpriced)
 
 
 def test_the_interval_of_the_time_left_widens_with_noise(folder):

@@ -50,19 +50,48 @@ def test_without_losses_the_chapter_says_what_is_missing(run):
     assert describe_diagnosis(run).missing == ("Diagnosis: no losses in metrics.jsonl.",)
 
 
-def test_planned_stands_beside_measured(run):
+def planned(run, **changes):
     made = plan(make_request(examples="1000", mean_tokens=500), device=load_tables().device("t4"))
-    run.plan.write_text(json.dumps(to_dict(made)))
+    run.plan.write_text(json.dumps(to_dict(made) | changes))
+    return made.chosen.memory["lora"].to_gib()
+
+
+def test_planned_stands_beside_measured(run):
+    memory = planned(run)
     write_metrics(run, healthy(3, count=120))
     section = describe_plan(run)
     facts = dict(section.values["facts"])
     assert facts["Steps planned"] == "189"
     assert facts["Steps done"] == "120"
     assert facts["Peak memory measured"].startswith("5.00 GiB (")
+    assert facts["Training time"] == "4.0 min"
     page = render(section)
-    total = made.chosen.memory["lora"].to_gib()["total"]
-    assert f"{total:.2f}" in page
+    assert f"{memory['total']:.2f}" in page
     assert "weights 3.20 GiB" in page
+    assert page.count("<figure") == 2, "cost against time, wide and narrow"
+
+
+def test_what_can_be_measured_apart_stands_beside_its_term_and_the_rest_together(run):
+    measured = {"weights": 3.0, "adapter": 0.1, "gradients": 0.1, "optimizer": 0.2}
+    memory = planned(run, measured_gib=measured)
+    write_metrics(run, healthy(3, count=120))
+    terms = {term: (plans[1], found) for term, plans, found in describe_plan(run).values["terms"]}
+    assert terms["weights"] == (memory["weights"], 3.0)
+    assert terms["activations"] == (memory["activations"], None)
+    rest, found = terms["all but the measured terms"]
+    assert found == pytest.approx(5.0 - 3.4)
+    assert rest == pytest.approx(memory["total"] - sum(memory[name] for name in measured))
+    assert terms["peak"] == (memory["total"], 5.0)
+
+
+def test_a_bar_wider_than_the_device_is_cut_at_its_memory(run):
+    planned(run)
+    device, bars = describe_plan(run).values["devices"][0]
+    assert device["device"] == "t4"
+    widths = [sum(map(float, re.findall(r'width="([0-9.]+)%" height="16"', b))) for b, _, _ in bars]
+    assert [fits for _, _, fits in bars] == [False, True, True]
+    assert widths[0] - 100 == pytest.approx(100, abs=0.1), "the picture's own width, and a full bar"
+    assert widths[1] - 100 == pytest.approx(100 * bars[1][1] / device["device_memory_gib"], abs=0.5)
 
 
 def test_without_a_plan_the_chapter_says_so(run):

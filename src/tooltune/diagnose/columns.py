@@ -1,13 +1,21 @@
 """Rows of any trainer's log -> the columns of a TrainingLog, with everything unreadable counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from tooltune.diagnose.log import EMPTY, Disorder, FloatArray, IntArray, Series, TrainingLog
+from tooltune.diagnose.log import (
+    EMPTY,
+    BoolArray,
+    Disorder,
+    FloatArray,
+    IntArray,
+    Series,
+    TrainingLog,
+)
 from tooltune.errors import DataError
 
 Row = dict[str, Any]
@@ -27,6 +35,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "seconds": ("step_seconds", "seconds_per_step", "step_time"),
     "validation": ("validation_loss", "eval_loss", "val_loss", "eval/loss", "val/loss"),
     "skill": ("validation_accuracy", "eval_accuracy", "eval_skill"),
+    "calls_right": ("validation_call_accuracy",),
+    "num_calls": ("validation_calls",),
+    "abstentions_right": ("validation_abstention_accuracy",),
+    "num_abstentions": ("validation_abstentions",),
     "base_loss": ("base_loss", "base_validation_loss"),
     "total_steps": ("total_steps", "max_steps", "steps_total"),
     "vocab": ("vocab_size", "vocab"),
@@ -41,32 +53,45 @@ class Rows:
     """What a reader found: rows, the line each came from, and what it skipped."""
 
     where: str
-    rows: list[Row]
-    lines: Sequence[int]
+    parts: Iterable["Part"]
+    """Read in order and once, so that a long log is never in memory as rows."""
     notes: list[str] = field(default_factory=list)
     facts: dict[str, float] = field(default_factory=dict)
     """Columns that hold one value for the whole run."""
     checkpoints: tuple[int, ...] = ()
 
 
+@dataclass(slots=True)
+class Part:
+    """Neighbouring rows of a log, with their line numbers."""
+
+    rows: list[Row]
+    lines: Sequence[int]
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The cells of all rows: per column the values, and which rows have one."""
+
+    values: dict[str, FloatArray]
+    present: dict[str, BoolArray]
+    lines: IntArray
+    examples: dict[int, FloatArray]
+    """Row -> loss of each validation example."""
+
+
 def build_log(found: Rows) -> TrainingLog:
     """Raises DataError where there is no loss at all."""
-    rows, names = _step_rows(found)
-    columns = {column: _column(column, rows, names, found) for column in ALIASES}
-    loss_values, has_loss = columns["loss"]
-    if not has_loss.any():
-        shown = ", ".join(sorted(map(str, names))[:12]) or "nothing"
-        raise DataError(
-            f"{found.where}: no training loss in {len(rows)} rows (found {shown}; expected one of "
-            f"{', '.join(ALIASES['loss'])}). Name the log of a training run."
-        )
-    steps = _steps(columns["step"], has_loss)
-    first = _last_run_start(steps, has_loss, found)
+    columns = _read_columns(found)
+    has_loss = columns.present["loss"]
+    steps = _steps(columns.values["step"], columns.present["step"], has_loss)
+    first = _last_run_start(steps, columns, found)
     steps, window = steps[first:], slice(first, None)
     series = {
-        name: _series(steps, values[window], present[window])
-        for name, (values, present) in columns.items()
+        name: _series(steps, columns.values[name][window], columns.present[name][window])
+        for name in ALIASES
     }
+    logged = has_loss[window]
     return TrainingLog(
         where=found.where,
         loss=series["loss"],
@@ -75,25 +100,63 @@ def build_log(found: Rows) -> TrainingLog:
         throughput=_throughput(series),
         validation=series["validation"],
         skill=series["skill"],
-        validation_examples=_per_example(rows[first:], steps, names),
+        calls_right=series["calls_right"],
+        abstentions_right=series["abstentions_right"],
+        num_calls=_whole(found, series, "num_calls"),
+        num_abstentions=_whole(found, series, "num_abstentions"),
+        validation_examples={
+            int(steps[row - first]): losses
+            for row, losses in columns.examples.items()
+            if row >= first
+        },
         base_loss=_base_loss(found, series),
         vocab=_whole(found, series, "vocab"),
         total_steps=_whole(found, series, "total_steps"),
         max_grad_norm=found.facts.get("max_grad_norm", _single(series["max_grad_norm"])),
         checkpoints=found.checkpoints,
-        disorder=_disorder(steps[has_loss[window]], loss_values[window][has_loss[window]]),
+        disorder=_disorder(steps[logged], columns.values["loss"][window][logged]),
         notes=tuple(found.notes),
     )
 
 
-def _step_rows(found: Rows) -> tuple[list[Row], set[str]]:
-    """Rows of steps without the run's closing summary, and the names in them."""
-    rows = found.rows
-    names: set[str] = set().union(*rows) if rows else set()
-    if _SUMMARY in names:
-        kept = [index for index, row in enumerate(rows) if _SUMMARY not in row]
-        rows, found.lines = [rows[index] for index in kept], [found.lines[index] for index in kept]
-    return rows, names
+def _read_columns(found: Rows) -> _Columns:
+    """Part by part; a run's closing summary is left out. Raises DataError without any loss."""
+    cells: dict[str, list[tuple[FloatArray, BoolArray]]] = {name: [] for name in ALIASES}
+    names: set[str] = set()
+    examples: dict[int, FloatArray] = {}
+    lines: list[IntArray] = []
+    bad: dict[str, list[tuple[int, Any]]] = {}
+    count = 0
+    for part in found.parts:
+        part_names = set().union(*part.rows)
+        if _SUMMARY in part_names:
+            part = _without_summary(part)
+        names |= part_names
+        for column in ALIASES:
+            cells[column].append(_column(column, part, part_names, bad))
+        if "validation_losses" in part_names:
+            examples |= _per_example(part.rows, count)
+        lines.append(np.asarray(part.lines, dtype=np.int64))
+        count += len(part.rows)
+    _note_bad_cells(found, bad)
+    values = {name: _join([pair[0] for pair in pairs]) for name, pairs in cells.items()}
+    present = {name: _join([pair[1] for pair in pairs]) > 0 for name, pairs in cells.items()}
+    if not present["loss"].any():
+        shown = ", ".join(sorted(map(str, names))[:12]) or "nothing"
+        raise DataError(
+            f"{found.where}: no training loss in {count} rows (found {shown}; expected one of "
+            f"{', '.join(ALIASES['loss'])}). Name the log of a training run."
+        )
+    return _Columns(values, present, np.concatenate(lines), examples)
+
+
+def _join(parts: list[Any]) -> FloatArray:
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _without_summary(part: Part) -> Part:
+    kept = [index for index, row in enumerate(part.rows) if _SUMMARY not in row]
+    return Part([part.rows[index] for index in kept], [part.lines[index] for index in kept])
 
 
 def _base_loss(found: Rows, series: dict[str, Series]) -> float | None:
@@ -106,9 +169,10 @@ def _base_loss(found: Rows, series: dict[str, Series]) -> float | None:
 
 
 def _column(
-    column: str, rows: list[Row], names: set[str], found: Rows
-) -> tuple[FloatArray, np.ndarray]:
+    column: str, part: Part, names: set[str], bad: dict[str, list[tuple[int, Any]]]
+) -> tuple[FloatArray, BoolArray]:
     """(values, which rows have one); NaN that was logged is a value."""
+    rows = part.rows
     present_names = [name for name in ALIASES[column] if name in names]
     if not present_names:
         return np.full(len(rows), np.nan), np.zeros(len(rows), dtype=bool)
@@ -128,13 +192,13 @@ def _column(
     try:
         return np.array(cells, dtype=np.float64), present
     except (TypeError, ValueError):
-        return _parse_cells(column, cells, present, found)
+        return _parse_cells(cells, present, part.lines, bad.setdefault(column, []))
 
 
 def _parse_cells(
-    column: str, cells: list[Any], present: np.ndarray, found: Rows
-) -> tuple[FloatArray, np.ndarray]:
-    values, bad = np.full(len(cells), np.nan), []
+    cells: list[Any], present: BoolArray, lines: Sequence[int], bad: list[tuple[int, Any]]
+) -> tuple[FloatArray, BoolArray]:
+    values = np.full(len(cells), np.nan)
     for index, cell in enumerate(cells):
         if cell is None:
             continue
@@ -143,21 +207,26 @@ def _parse_cells(
         except (TypeError, ValueError):
             present[index] = False
             if cell != "":
-                bad.append((found.lines[index], cell))
-    if bad:
-        line, cell = bad[0]
-        found.notes.append(
-            f"{found.where}:{line}: {column} is not a number (got {cell!r}); "
-            f"{len(bad)} such cells left out."
-        )
+                bad.append((int(lines[index]), cell))
     return values, present
 
 
-def _steps(column: tuple[FloatArray, np.ndarray], has_loss: np.ndarray) -> IntArray:
+def _note_bad_cells(found: Rows, bad: dict[str, list[tuple[int, Any]]]) -> None:
+    for column, cells in bad.items():
+        if cells:
+            line, cell = cells[0]
+            found.notes.append(
+                f"{found.where}:{line}: {column} is not a number (got {cell!r}); "
+                f"{len(cells)} such cells left out."
+            )
+
+
+def _steps(values: FloatArray, present: BoolArray, has_loss: BoolArray) -> IntArray:
     """Logged steps; rows without one take the count of loss rows so far."""
-    values, present = column
     counted = np.cumsum(has_loss)
     logged = present & np.isfinite(values)
+    if logged.all():
+        return values.astype(np.int64)
     if not logged.any():
         return counted.astype(np.int64)
     index = np.where(logged, np.arange(len(values)), -1)
@@ -166,17 +235,17 @@ def _steps(column: tuple[FloatArray, np.ndarray], has_loss: np.ndarray) -> IntAr
     return filled.astype(np.int64)
 
 
-def _last_run_start(steps: IntArray, has_loss: np.ndarray, found: Rows) -> int:
+def _last_run_start(steps: IntArray, columns: _Columns, found: Rows) -> int:
     """Row where the last run of the file begins: steps start over at or before the first one."""
-    at = np.flatnonzero(has_loss)
+    at = np.flatnonzero(columns.present["loss"])
     logged = steps[at]
     restarts = np.flatnonzero((logged[1:] <= logged[0]) & (logged[1:] < logged[:-1])) + 1
     if not len(restarts):
         return 0
     first = int(at[restarts[-1]])
     found.notes.append(
-        f"{found.where}:{found.lines[first]}: a new run begins (step {logged[restarts[-1] - 1]} is "
-        f"followed by step {logged[restarts[-1]]}); {len(restarts) + 1} runs in one file, "
+        f"{found.where}:{columns.lines[first]}: a new run begins (step {logged[restarts[-1] - 1]} "
+        f"is followed by step {logged[restarts[-1]]}); {len(restarts) + 1} runs in one file, "
         "the last is read."
     )
     return first
@@ -214,12 +283,11 @@ def _throughput(series: dict[str, Series]) -> Series:
     return Series(seconds.steps, 1.0 / seconds.values) if len(seconds) else EMPTY
 
 
-def _per_example(rows: list[Row], steps: IntArray, names: set[str]) -> dict[int, FloatArray]:
-    if "validation_losses" not in names:
-        return {}
+def _per_example(rows: list[Row], first: int) -> dict[int, FloatArray]:
+    """Row number in the whole log -> losses."""
     return {
-        int(step): np.asarray(row["validation_losses"], dtype=np.float64)
-        for step, row in zip(steps, rows, strict=True)
+        first + index: np.asarray(row["validation_losses"], dtype=np.float64)
+        for index, row in enumerate(rows)
         if row.get("validation_losses")
     }
 

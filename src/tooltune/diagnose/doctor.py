@@ -117,6 +117,6 @@ def _checkpoint_to_keep(log: TrainingLog, findings: tuple[Finding, ...]) -> int 
     onset = min((f.first_step for f in findings if f.code in damaging), default=None)
     finite = log.loss.finite().steps
     before = finite if onset is None else finite[finite < onset]
-    saved = np.intersect1d(before, log.checkpoints)
-    before = saved if len(saved) else before
+    saved = [step for step in log.checkpoints if step in before]
+    before = np.array(saved) if saved else before
     return int(before[-1]) if len(before) else None

@@ -11,6 +11,7 @@ from tooltune.errors import ConfigError, DataError
 from tooltune.rundir import RunDir
 
 POLL_SECONDS = 2.0
+LOOK_EVERY_STEPS = 10
 
 
 def watch(path: Path, *, wait: Callable[[], None] | None = None) -> Iterator[Diagnosis]:
@@ -45,9 +46,12 @@ def require_codes(names: list[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def find_reason_to_stop(run: RunDir, stop_on: frozenset[str]) -> Finding | None:
-    """First finding of the growing RUN/metrics.jsonl whose code is in `stop_on`."""
-    if not stop_on or not run.metrics.is_file():
+def find_reason_to_stop(run: RunDir, stop_on: frozenset[str], *, step: int) -> Finding | None:
+    """First finding of the growing RUN/metrics.jsonl whose code is in `stop_on`.
+
+    Asked after every step, it looks every LOOK_EVERY_STEPS steps.
+    """
+    if not stop_on or step % LOOK_EVERY_STEPS or not run.metrics.is_file():
         return None
     found = diagnose(run.path).findings
     return next((finding for finding in found if finding.code in stop_on), None)

@@ -47,10 +47,16 @@ class TrainingLog:
     """Validation loss, in step order; a measurement at step 0 is the base model's."""
     skill: Series
     """A task metric of a small live evaluation, higher is better."""
+    calls_right: Series
+    """Share of validation turns with calls that were done right."""
+    abstentions_right: Series
+    """Share of validation turns rightly answered in words: refusals, questions back, plain talk."""
     validation_examples: dict[int, FloatArray] = field(default_factory=dict)
     """Step -> loss of each validation example, always in the same order."""
     base_loss: float | None = None
     """The untrained base model's loss on the masked validation set."""
+    num_calls: int | None = None
+    num_abstentions: int | None = None
     vocab: int | None = None
     total_steps: int | None = None
     """Planned steps; None where the log does not say."""

@@ -10,11 +10,15 @@ import gc
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from tooltune.config import load_recipe
-from tooltune.diagnose.columns import Rows, build_log
+from tooltune.diagnose.columns import Part, Rows, build_log
+from tooltune.diagnose.events import read_scalars
 from tooltune.diagnose.log import TrainingLog
 from tooltune.errors import DataError, TooltuneError
 from tooltune.rundir import RunDir
@@ -23,6 +27,8 @@ _STEP = re.compile(r"\bstep\W{0,3}(\d+)(?:\s*/\s*(\d+))?", re.IGNORECASE)
 _PAIR = re.compile(r"([A-Za-z_][\w/]*)\s*[=:]\s*([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf\w*))")
 _DICT = re.compile(r"\{[^{}]*\}")
 _ITEM = re.compile(r"['\"]([\w/]+)['\"]\s*:\s*['\"]?([^,'\"}]+)")
+_PART_BYTES = 1 << 19
+"""Rows of one part are in memory together; more of them are slower, not faster."""
 _PROGRESS = re.compile(r"(\d+)/(\d+) \[")
 
 
@@ -50,7 +56,7 @@ def _read_folder(folder: Path) -> Rows:
         return _read_file(states[-1])
     events = sorted(folder.glob("**/events.out.tfevents.*"))
     if events:
-        return _read_events(folder)
+        return _read_events(events, str(folder))
     raise DataError(
         f"{folder}: no training log (looked for metrics.jsonl, trainer_state.json and TensorBoard "
         "event files). Name the log file itself."
@@ -74,17 +80,19 @@ def _run_facts(run: RunDir) -> dict[str, float]:
 
 def _read_file(path: Path) -> Rows:
     if ".tfevents." in path.name:
-        return _read_events(path)
+        return _read_events([path], str(path))
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
-    start = text[:4096].lstrip()
+    start = data[:4096].decode("utf-8", errors="replace").lstrip()
     where = str(path)
-    if start.startswith("{") and '"log_history"' in start:
+    is_state = start.startswith("{") and '"log_history"' in start
+    if start.startswith('{"') and not is_state:
+        return _read_jsonl(data, where)
+    text = data.decode("utf-8", errors="replace")
+    if is_state:
         return _read_trainer_state(text, where)
-    if start.startswith('{"'):
-        return _read_jsonl(text, where)
     header = start.split("\n", 1)[0]
     if "," in header and not _STEP.match(header) and "{" not in header and _has_loss(header):
         return _read_csv(text, where)
@@ -101,44 +109,69 @@ def _read_trainer_state(text: str, where: str) -> Rows:
     except json.JSONDecodeError as error:
         raise DataError(f"{where}:{error.lineno}: not valid JSON ({error.msg}).") from None
     rows = [row for row in state.get("log_history", []) if isinstance(row, dict)]
-    found = Rows(where, rows, range(1, len(rows) + 1))
+    found = Rows(where, [Part(rows, range(1, len(rows) + 1))])
     if state.get("max_steps"):
         found.facts["total_steps"] = state["max_steps"]
     return found
 
 
-def _read_jsonl(text: str, where: str) -> Rows:
-    """All lines at once where every line is valid; line by line otherwise."""
-    lines = text.split("\n")
-    numbers: Any = range(1, len(lines) + 1)
-    if lines[-1] == "":
-        lines.pop()
+def _read_jsonl(data: bytes, where: str) -> Rows:
+    found = Rows(where, ())
+    found.parts = _jsonl_parts(data, found)
+    return found
+
+
+def _jsonl_parts(data: bytes, found: Rows) -> Iterator[Part]:
+    """Megabytes of lines at once where every line is valid; line by line otherwise."""
+    line, start, bad = 1, 0, list[int]()
+    while start < len(data):
+        # Up to the last line end within the part's size, else to the next one, else to the end.
+        end = data.rfind(b"\n", start, start + _PART_BYTES) + 1 or data.find(b"\n", start) + 1
+        end = end or len(data)
+        text = data[start:end].removesuffix(b"\n")
+        count = text.count(b"\n") + 1
+        rows = _parse_lines(text, count)
+        if rows is None:
+            part, wrong = _parse_each(text, line)
+            bad += wrong
+        else:
+            part = Part(rows, range(line, line + count))
+        yield part
+        line, start = line + count, end
+    if bad:
+        found.notes.append(
+            f"{found.where}:{bad[0]}: not valid JSON; {len(bad)} such lines left out."
+        )
+
+
+def _parse_lines(text: bytes, count: int) -> list[Any] | None:
+    """None unless each of the `count` lines is one JSON object."""
     try:
-        rows = json.loads("[" + ",".join(lines) + "]")
-        if set(map(type, rows)) == {dict} and len(rows) == len(lines):
-            return Rows(where, rows, numbers)
-    except json.JSONDecodeError:
-        pass
-    rows, kept, bad = [], [], []
-    for number, line in enumerate(lines, start=1):
+        rows = from_json(b"[" + text.replace(b"\n", b",") + b"]", cache_strings="keys")
+    except ValueError:
+        return None
+    return rows if len(rows) == count and set(map(type, rows)) == {dict} else None
+
+
+def _parse_each(text: bytes, first_line: int) -> tuple[Part, list[int]]:
+    """The rows that can be read, and the numbers of the lines that cannot."""
+    part, bad = Part([], kept := []), []
+    for number, line in enumerate(text.split(b"\n"), start=first_line):
         try:
-            row = json.loads(line) if line.strip() else None
+            row = json.loads(line.decode("utf-8", errors="replace")) if line.strip() else None
         except json.JSONDecodeError:
             bad.append(number)
             continue
         if isinstance(row, dict):
-            rows.append(row)
+            part.rows.append(row)
             kept.append(number)
-    found = Rows(where, rows, kept)
-    if bad:
-        found.notes.append(f"{where}:{bad[0]}: not valid JSON; {len(bad)} such lines left out.")
-    return found
+    return part, bad
 
 
 def _read_csv(text: str, where: str) -> Rows:
     reader = csv.DictReader(io.StringIO(text))
     rows = [{key: value for key, value in row.items() if value not in ("", None)} for row in reader]
-    return Rows(where, rows, range(2, len(rows) + 2))
+    return Rows(where, [Part(rows, range(2, len(rows) + 2))])
 
 
 def _read_console(text: str, where: str) -> Rows:
@@ -159,7 +192,7 @@ def _read_console(text: str, where: str) -> Rows:
             row.setdefault("step", step)
         rows.append(row)
         lines.append(number)
-    found = Rows(where, rows, lines)
+    found = Rows(where, [Part(rows, lines)])
     if total is not None:
         found.facts["total_steps"] = total
     if rows and not any("step" in row for row in rows):
@@ -179,19 +212,18 @@ def _console_row(line: str) -> dict[str, Any] | None:
     return pairs if any("loss" in name for name in pairs) else None
 
 
-def _read_events(path: Path) -> Rows:
-    try:
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-not-found]
-    except ImportError:
-        raise DataError(
-            f"{path}: reading TensorBoard event files needs the package tensorboard. "
-            "Install tooltune[tensorboard], or give a JSON or CSV log."
-        ) from None
-    events = EventAccumulator(str(path), size_guidance={"scalars": 0})
-    events.Reload()
+def _read_events(files: list[Path], where: str) -> Rows:
+    """One row a step; of a value that was logged twice the last one."""
+    found = Rows(where, ())
     by_step: dict[int, dict[str, Any]] = {}
-    for tag in events.Tags()["scalars"]:
-        for event in events.Scalars(tag):
-            by_step.setdefault(event.step, {"step": event.step})[tag] = event.value
+    for file in files:
+        try:
+            for step, tag, value in read_scalars(file.read_bytes()):
+                by_step.setdefault(step, {"step": step})[tag] = value
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read ({error.strerror}). Check the path.") from None
+        except ValueError as error:
+            found.notes.append(f"{file}: not an event file to its end ({error}); the rest is read.")
     rows = [by_step[step] for step in sorted(by_step)]
-    return Rows(str(path), rows, range(1, len(rows) + 1))
+    found.parts = [Part(rows, range(1, len(rows) + 1))]
+    return found

@@ -2,10 +2,13 @@
 
 Only a rise of validation loss is overfitting; a rising training loss is divergence. Patience 1,
 the usual early stopping, calls 91 % of healthy converged runs overfitted (simulated); the rule here
-asks for a rise of four standard errors over three measurements.
+asks for a rise of four standard errors over three measurements. A falling task metric is
+overfitting too, whatever the loss does: published tool-calling runs forgot to answer in words while
+their loss fell.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,9 +21,25 @@ _SMALLEST_RISE = 0.015
 _SIGMAS = 4.0
 _GAP = 1.3
 _SMALLEST_NOISE = 0.005
+_SMALLEST_FALL = 0.1
+_SKILL_SIGMAS = 3.5
+_FEWEST_SKILLS = 8
+"""Where the number of turns is not known, the curve itself has to show its noise."""
+_SKILL_CAUSE = (
+    "The model forgets one kind of decision while it gets better at the words of another: the "
+    "training data is one-sided, or the run is too long."
+)
+_SKILL_CHANGE = (
+    "Keep the checkpoint named as best; add conversations of the kind that got worse, or train "
+    "fewer epochs."
+)
 
 
 def check_overfitting(log: TrainingLog) -> Finding | None:
+    return _loss_rises(log) or _skill_falls(log)
+
+
+def _loss_rises(log: TrainingLog) -> Finding | None:
     """The last three measurements lie above the best three in a row, beyond noise."""
     measured = _trained(log.validation)
     if len(measured) < FEWEST_MEASUREMENTS:
@@ -41,6 +60,38 @@ def check_overfitting(log: TrainingLog) -> Finding | None:
     seen += f"({measured.values[lowest]:.4g} to {measured.values[-1]:.4g}, "
     seen += f"{z:.0f} standard errors over {len(measured)} measurements)"
     return make_finding("overfitting", (onset, last), seen, confidence=1 - p_value(z))
+
+
+def _skill_falls(log: TrainingLog) -> Finding | None:
+    """The mean of the last three measurements of a task metric lies below an earlier one."""
+    columns = [
+        ("calls done right", log.calls_right, log.num_calls),
+        ("turns rightly answered in words", log.abstentions_right, log.num_abstentions),
+    ]
+    if not len(log.calls_right) and not len(log.abstentions_right):
+        columns = [("the task metric", log.skill, None)]
+    for name, series, turns in columns:
+        measured = series.finite()
+        if len(measured) < (4 if turns else _FEWEST_SKILLS):
+            continue
+        best = int(np.argmax(measured.values[:-3]))
+        before, late = float(measured.values[best]), float(measured.values[-3:].mean())
+        error = _share_error(before, late, turns) if turns else curvature_sigma(measured.values)
+        z = (before - late) / max(error, 1e-2)
+        if before - late < _SMALLEST_FALL or z < _SKILL_SIGMAS:
+            continue
+        steps = (int(measured.steps[best]), int(measured.steps[-1]))
+        seen = f"{name} fell from {before:.2f} at step {steps[0]} to {late:.2f}, the mean of the "
+        seen += f"last three of {len(measured)} measurements ({z:.0f} standard errors)"
+        finding = make_finding("overfitting", steps, seen, confidence=1 - p_value(z))
+        return replace(finding, cause=_SKILL_CAUSE, change=_SKILL_CHANGE)
+    return None
+
+
+def _share_error(before: float, late: float, turns: int) -> float:
+    """Standard error of the difference of two shares of the same number of turns."""
+    share = (before + late) / 2
+    return math.sqrt(2 * share * (1 - share) / turns)
 
 
 def check_generalization_gap(log: TrainingLog) -> Finding | None:
@@ -68,7 +119,7 @@ def check_generalization_gap(log: TrainingLog) -> Finding | None:
 
 
 def best_step(log: TrainingLog) -> int | None:
-    """Step of the checkpoint to keep: lowest validation loss among what was saved."""
+    """Step of the checkpoint to keep: of those saved, the highest task metric, then lowest loss."""
     measured = log.validation.finite()
     measured = Series(measured.steps[measured.steps > 0], measured.values[measured.steps > 0])
     if not len(measured):
@@ -76,7 +127,9 @@ def best_step(log: TrainingLog) -> int | None:
     saved = np.isin(measured.steps, log.checkpoints)
     if saved.any():
         measured = Series(measured.steps[saved], measured.values[saved])
-    return int(measured.steps[int(np.argmin(measured.values))])
+    skill = dict(zip(log.skill.steps.tolist(), log.skill.values.tolist(), strict=True))
+    pairs = zip(measured.steps.tolist(), measured.values.tolist(), strict=True)
+    return int(min(pairs, key=lambda pair: (-skill.get(pair[0], 0.0), pair[1]))[0])
 
 
 def _trained(validation: Series) -> Series:

@@ -34,6 +34,7 @@ def to_text(diagnosis: Diagnosis) -> str:
         lines += ["", "Healthy: nothing needs action."]
     if diagnosis.best_checkpoint_step is not None:
         by = "lowest validation loss" if len(log.validation) else "last step before any damage"
+        by = "best validation" if len(log.skill) else by
         lines.append(f"Checkpoint to keep: step {diagnosis.best_checkpoint_step} ({by}).")
     return "\n".join(lines)
 

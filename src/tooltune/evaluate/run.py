@@ -5,6 +5,7 @@ Also the measure that chooses a checkpoint while training.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -96,14 +97,40 @@ def read_summary(run: RunDir) -> dict[str, Any] | None:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class TurnAccuracy:
+    """Deciding turns, and how many of them were right: those that call, those that must not."""
+
+    calls: int
+    calls_right: int
+    abstentions: int
+    """Turns whose reference answers in words: questions back, refusals, plain talk."""
+    abstentions_right: int
+
+    @property
+    def overall(self) -> float | None:
+        """Share of all turns; None without any."""
+        return _share(self.calls_right + self.abstentions_right, self.calls + self.abstentions)
+
+    def to_row(self) -> dict[str, float | int | None]:
+        """Columns of a validation row in metrics.jsonl."""
+        return {
+            "validation_accuracy": self.overall,
+            "validation_call_accuracy": _share(self.calls_right, self.calls),
+            "validation_calls": self.calls,
+            "validation_abstention_accuracy": _share(self.abstentions_right, self.abstentions),
+            "validation_abstentions": self.abstentions,
+        }
+
+
 def turn_accuracy(
     conversations: Iterable[Conversation],
     *,
     renderer: Renderer,
     complete: Complete,
     max_new_tokens: int | None = None,
-) -> float | None:
-    """Share of deciding turns a model gets right, given the reference's history; None without any.
+) -> TurnAccuracy:
+    """How many turns a model gets right, given the reference's history.
 
     A turn decides if it calls a tool or opens the reply; the closing answer after the last result
     is left out, for it costs the most tokens and settles nothing. No sandbox: calls must equal
@@ -111,7 +138,7 @@ def turn_accuracy(
     """
     turns = [turn for case in conversations for turn in _deciding_turns(case)]
     if not turns:
-        return None
+        return TurnAccuracy(0, 0, 0, 0)
     if max_new_tokens is None:
         cases = list({id(case): case for case, _, _ in turns}.values())
         max_new_tokens = longest_turn_tokens(cases, renderer) + SPARE_TOKENS
@@ -120,13 +147,20 @@ def turn_accuracy(
         max_new_tokens=max_new_tokens,
         stop_token_ids=renderer.stop_token_ids,
     )
-    right = 0
+    right: dict[bool, list[bool]] = {True: [], False: []}
     for (case, history, turn), completion in zip(turns, completions, strict=True):
         reply = renderer.parse(completion.tokens)
         before = sum(len(message.tool_calls) for message in history)
         failure = judge_reply(reply, case, calls_before=before)
-        right += failure is None and len(reply.calls) == len(turn.tool_calls)
-    return right / len(turns)
+        right[bool(turn.tool_calls)].append(
+            failure is None and len(reply.calls) == len(turn.tool_calls)
+        )
+    calls, words = right[True], right[False]
+    return TurnAccuracy(len(calls), sum(calls), len(words), sum(words))
+
+
+def _share(count: int, total: int) -> float | None:
+    return count / total if total else None
 
 
 def longest_turn_tokens(cases: Iterable[Conversation], renderer: Renderer) -> int:

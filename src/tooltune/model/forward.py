@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -83,6 +84,11 @@ def _hidden_by_rows(model: nn.Module, tree: PrefixTree) -> Tensor:
     return torch.cat(parts)
 
 
+def supervised_children(tree: PrefixTree) -> npt.NDArray[np.bool_]:
+    """Which tokens (T,) some sequence trains to predict."""
+    return (tree.edge_weight_T > 0) & (tree.parent_T >= 0)
+
+
 def supervised_edges(
     tree: PrefixTree, device: torch.device, piece: Piece | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,7 +97,8 @@ def supervised_edges(
     Of a piece: the edges whose parent is in it, and parents count from its start.
     """
     piece = piece or Piece(0, tree.distinct_tokens)
-    child = (tree.edge_weight_T > 0) & (tree.parent_T >= piece.start) & (tree.parent_T < piece.end)
+    in_piece = (tree.parent_T >= piece.start) & (tree.parent_T < piece.end)
+    child = supervised_children(tree) & in_piece
     arrays = (tree.parent_T[child] - piece.start, tree.tokens_T[child], tree.edge_weight_T[child])
     parent_E, target_E, weight_E = (torch.from_numpy(array).to(device) for array in arrays)
     return parent_E, target_E, weight_E

@@ -6,6 +6,7 @@ Loading is safetensors only, never remote code.
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,7 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+@cache
 def choose_dtype(wanted: str, device: torch.device) -> tuple[torch.dtype, str]:
     """The recipe's dtype, or by hardware.
 

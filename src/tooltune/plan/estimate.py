@@ -202,7 +202,6 @@ def to_dict(made: Plan) -> dict[str, Any]:
             "examples_too_long": workload.too_long,
         },
         "flops_total": made.flops_total,
-        "memory_gib": {method: chosen.memory[method].to_gib() for method in METHODS},
         **_device_dict(chosen, made.request.today),
         "devices": [_device_dict(row, made.request.today) for row in made.devices],
     }
@@ -224,6 +223,7 @@ def _device_dict(row: DevicePlan, today: datetime.date) -> dict[str, Any]:
     return {
         "device": row.device.name,
         "device_memory_gib": round(row.device.memory_mib * 2**20 / GIB, 2),
+        "memory_gib": {method: row.memory[method].to_gib() for method in METHODS},
         "fits": row.fits("lora"),
         "tight": row.is_tight,
         "fits_by_method": {method: row.fits(method) for method in METHODS},

@@ -58,7 +58,7 @@ def choose_device(request: Request, name: str | None) -> Device | None:
     `this` measures the machine at hand, which needs torch and about ten seconds.
     """
     if name == THIS:
-        from tooltune.plan.this_machine import this_machine
+        from tooltune.plan.measure import this_machine
 
         return this_machine(request)
     return None if name is None else request.tables.device(name)

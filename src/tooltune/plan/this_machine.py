@@ -1,65 +1,94 @@
-"""The machine at hand as a row of the device table: its free memory, and a rate by measurement.
+"""The machine at hand as a row of the device table: its free memory, and a rate measured earlier.
 
-The measurement trains one and three layers of the model's own shape, with random weights, through
-the engine; their difference is a layer, the rest is embedding and loss. About ten seconds.
+Measuring takes about ten seconds (`plan.measure`), so a run that starts does not do it: it takes
+the rate that the user's cache keeps, with its date, and says "unknown" where there is none.
 """
 
+import contextlib
 import datetime
 import os
+import platform
 import resource
-import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
+from pydantic import ValidationError
 from rich.console import Console
 from torch import nn
 
-from tooltune.config import Recipe
+from tooltune.config import ModelSection, Recipe
 from tooltune.data.examples import Examples
-from tooltune.errors import ConfigError
+from tooltune.errors import ConfigError, TooltuneError
+from tooltune.jsonl import read_json, write_json
+from tooltune.model.base import cache_folder
 from tooltune.model.load import choose_device, choose_dtype
-from tooltune.plan.dry_run import build_model, engine_step
-from tooltune.plan.duration import flops_per_token
-from tooltune.plan.estimate import Plan, Request, make_job
-from tooltune.plan.memory import GIB, Job, estimate_memory
-from tooltune.plan.tables import THIS, Device
+from tooltune.plan.estimate import Plan, make_job
+from tooltune.plan.memory import GIB, estimate_memory
+from tooltune.plan.shape import ModelShape
+from tooltune.plan.tables import THIS, Device, load_tables
 from tooltune.plan.training import describe_plan, plan_training, require_fit, write_plan
 from tooltune.rundir import RunDir
 
 Dtype = Literal["float32", "bfloat16", "float16"]
-_TOKENS = 512
-_REPEATS = 2
+
 _GPU_FRAGMENTATION = 0.10
 # Resident over allocated on a processor once micro-batches of many lengths have passed: 1.20 in a
 # run of 75 steps of 1,894 to 3,650 tokens (SmolLM2-135M, float32).
-_HEAP_FRAGMENTATION = 0.20
-_SPREAD = 0.25
-"""Half-width of the range around a measured rate."""
+HEAP_FRAGMENTATION = 0.20
 
 
-def this_machine(request: Request) -> Device:
-    """Measured now: `--device this`."""
-    device = local_device("float32" if not torch.cuda.is_available() else "bfloat16")
-    job = replace(make_job(request, device), micro_batch_tokens=_TOKENS, dropout=0.0)
-    one, three = (_step_seconds(job, layers) for layers in (1, 3))
-    layer = (three - one) / 2
-    seconds = one + (job.shape.layers - 1) * layer
-    workload = replace(request.workload, mean_depth_tokens=_TOKENS / 2, supervised_tokens=None)
-    tflops = flops_per_token(job, workload, "lora") * _TOKENS / seconds / 1e12
-    rates = (tflops * (1 - _SPREAD), tflops, tflops * (1 + _SPREAD))
-    return device.model_copy(update={"achieved_tflops": rates})
+def keep_rate(device: Device, shape: ModelShape) -> None:
+    """For the runs that start here. Without a writable cache the rate stands for one plan only."""
+    measured = {"achieved_tflops": device.achieved_tflops, "as_of": device.as_of.isoformat()}
+    with contextlib.suppress(TooltuneError, OSError):
+        _rates_file().parent.mkdir(parents=True, exist_ok=True)
+        write_json(_rates_file(), _read_rates() | {_rate_key(device, shape): measured})
 
 
-def local_device(dtype: Dtype) -> Device:
-    """Memory of this machine; its rate is not measured and stands at zero."""
-    if torch.cuda.is_available():
+def with_known_rate(device: Device, shape: ModelShape) -> Device:
+    """The rate measured here earlier for a model of this shape; without one, `device` unchanged."""
+    measured = _read_rates().get(_rate_key(device, shape))
+    if not isinstance(measured, dict):
+        return device
+    try:
+        return Device.model_validate(device.model_dump() | measured)
+    except ValidationError:  # damaged: as if it had not been measured
+        return device
+
+
+def _rates_file() -> Path:
+    return cache_folder() / "rates.json"
+
+
+def _read_rates() -> dict[str, Any]:
+    """Empty where nothing was measured yet or the file is damaged: it can be measured again."""
+    try:
+        value = read_json(_rates_file())
+    except TooltuneError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _rate_key(device: Device, shape: ModelShape) -> str:
+    """What a rate depends on."""
+    threads = f"{torch.get_num_threads()} threads"
+    sizes = f"{shape.family} {shape.layers}x{shape.hidden}x{shape.intermediate}"
+    return ", ".join((platform.node(), device.title, threads, sizes, device.dtype))
+
+
+def local_device(model: ModelSection) -> Device:
+    """Memory of this machine, and the dtype a run would take here; its rate stays unknown."""
+    where = choose_device(model.device)
+    dtype, _ = choose_dtype(model.dtype, where)
+    if where.type == "cuda":
         free = float(torch.cuda.mem_get_info()[0])
         title, context = torch.cuda.get_device_name(), 0.0  # free memory is after the context
     else:
-        free = _available_bytes() + _resident_bytes()
-        title, context = "this machine's processor", _resident_bytes()
+        free = _available_bytes() + resident_bytes()
+        title, context = "this machine's processor", resident_bytes()
     return Device(
         name=THIS,
         title=title,
@@ -69,67 +98,75 @@ def local_device(dtype: Dtype) -> Device:
         context_mib=context / 2**20,
         context_basis="measured",
         launch_seconds_per_layer=0.0,  # is in the measured rate
-        fragmentation=_GPU_FRAGMENTATION if torch.cuda.is_available() else _HEAP_FRAGMENTATION,
+        fragmentation=_GPU_FRAGMENTATION if where.type == "cuda" else HEAP_FRAGMENTATION,
         rate_basis="measured",
-        rate_source=f"one and three layers of the model, {_TOKENS} tokens, timed on this machine",
-        dtype=dtype,
+        rate_source="one and three layers of the model, timed on this machine",
+        dtype=cast(Dtype, str(dtype).removeprefix("torch.")),
         as_of=datetime.date.today(),
     )
 
 
-def _step_seconds(job: Job, layers: int) -> float:
-    """Fastest of a few steps, after one to warm up."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = build_model(job, layers).to_empty(device=device)
-    for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.02)
-    for buffer in model.buffers():
-        buffer.zero_()
-    step = engine_step(job)
-    seconds = []
-    for _ in range(1 + _REPEATS):
-        started = time.perf_counter()
-        step(model)
-        if device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-        model.zero_grad(set_to_none=True)
-    return min(seconds[1:])
-
-
 def start_plan(
     recipe: Recipe, run: RunDir, examples: Examples, *, folder: Path, console: Console
-) -> Plan:
-    """What `train` calls before it loads the model: print the plan, refuse or keep it.
+) -> Plan | None:
+    """What `train` calls before it loads the model: print the plan, refuse or keep it. None, and
+    said so, for a model the planner does not know.
 
-    Raises ConfigError.
+    Raises ConfigError where the run cannot fit.
     """
-    dtype = recipe.model.dtype
-    if dtype == "auto":
-        dtype = "bfloat16" if torch.cuda.is_available() else "float32"
-    made = plan_training(recipe, examples, folder=folder, device=local_device(dtype))
-    console.print(describe_plan(made))
+    try:
+        shape = load_tables().shape(str(folder))
+    except ConfigError as unknown:
+        console.print(f"Plan: none ({unknown})", highlight=False)
+        return None
+    device = local_device(recipe.model)
+    made = plan_training(recipe, examples, folder=folder, device=with_known_rate(device, shape))
+    console.print(describe_plan(made), highlight=False)
     require_fit(made)
     write_plan(run, made)
     return made
 
 
-def choose_checkpointing(recipe: Recipe, examples: Examples, *, folder: Path) -> tuple[bool, str]:
-    """Whether the run recomputes activations, and why. To be asked before the model is loaded,
-    whose memory would count twice."""
+def choose_checkpointing(recipe: Recipe, made: Plan | None) -> tuple[bool, str]:
+    """Whether the run recomputes activations, and why."""
     setting = recipe.train.activation_checkpointing
     if setting != "auto":
         return setting, "set by the recipe"
-    dtype, _ = choose_dtype(recipe.model.dtype, choose_device(recipe.model.device))
-    name = cast(Dtype, str(dtype).removeprefix("torch."))
-    try:
-        made = plan_training(recipe, examples, folder=folder, device=local_device(name))
-    except ConfigError:
+    if made is None:
         return True, "the planner does not know this model"
     job = make_job(made.request, made.chosen.device)
     without = estimate_memory(replace(job, checkpointing=False), "lora").total / GIB
     free = made.chosen.device.memory_mib / 1024
     return job.checkpointing, f"planned peak without it {without:.2f} GiB, {free:.2f} GiB free"
+
+
+def finish_plan(run: RunDir, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """After a run's last step: the terms that can be measured, beside what plan.json planned.
+
+    Activations and the rest live within a step; they stand together in the measured peak. Without
+    a plan nothing is written.
+    """
+    if not run.plan.is_file():
+        return
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    states = [
+        value
+        for state in optimizer.state.values()
+        for value in state.values()
+        if isinstance(value, torch.Tensor)
+    ]
+    measured = {
+        "weights": _gib(frozen),
+        "adapter": _gib(trained),
+        "gradients": _gib([p.grad for p in trained if p.grad is not None]),
+        "optimizer": _gib(states),
+    }
+    write_json(run.plan, read_json(run.plan) | {"measured_gib": measured})
+
+
+def _gib(tensors: Sequence[torch.Tensor]) -> float:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / GIB
 
 
 def _available_bytes() -> float:
@@ -141,7 +178,7 @@ def _available_bytes() -> float:
     return next(float(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
 
 
-def _resident_bytes() -> float:
+def resident_bytes() -> float:
     """Of this process now; its highest so far where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])

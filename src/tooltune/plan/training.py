@@ -1,7 +1,7 @@
 """The plan of a run that is about to start, and what its first real steps say of it.
 
 `train` calls these: plan_training before anything is loaded, require_fit, write_plan, and calibrate
-after CALIBRATION_STEPS steps. None of them needs torch.
+on the first CALIBRATION_STEPS rows of metrics. None of them needs torch.
 """
 
 import datetime
@@ -36,7 +36,10 @@ class Calibration:
     seconds_per_step: float
     hours_left: float
     hours_left_interval: tuple[float, float]
+    counts_validations: bool
+    """False where validations are still to come and none was timed yet."""
     usd_total: float | None
+    usd_interval: tuple[float, float] | None
     peak_memory_gib: float
     planned_memory_gib: float
 
@@ -45,10 +48,14 @@ class Calibration:
 
     def __str__(self) -> str:
         low, high = self.hours_left_interval
-        usd = "" if self.usd_total is None else f", ${self.usd_total:.2f} in all"
+        usd = "cost unknown (no price for this machine)"
+        if self.usd_total is not None and self.usd_interval is not None:
+            least, most = self.usd_interval
+            usd = f"${self.usd_total:.2f} in all (${least:.2f} to ${most:.2f})"
         return (
             f"After {self.steps} steps: {self.seconds_per_step:.2f} s a step, "
-            f"{self.hours_left:.2f} h left ({low:.2f} to {high:.2f}){usd}; "
+            f"{self.hours_left:.2f} h left ({low:.2f} to {high:.2f}"
+            f"{'' if self.counts_validations else ', validations not counted'}), {usd}; "
             f"memory {self.peak_memory_gib:.2f} GiB, planned {self.planned_memory_gib:.2f}."
         )
 
@@ -93,11 +100,15 @@ def describe_plan(made: Plan) -> str:
     """The two lines `train` prints before its first step."""
     workload, chosen = made.request.workload, made.chosen
     memory = chosen.memory["lora"].total / GIB
+    time = f"time unknown until step {CALIBRATION_STEPS}"
+    if chosen.duration is not None:
+        low, middle, high = chosen.duration.hours
+        time = f"{middle:.2f} h ({low:.2f} to {high:.2f}) without validations, "
+        time += f"rate of this machine measured on {chosen.device.as_of}"
     return (
         f"Plan: {made.steps_total:,} steps, {workload.logical_tokens:,} tokens an epoch, "
         f"{workload.computed_tokens:,} computed (sharing {workload.sharing_ratio:.2f}x)\n"
-        f"Plan: peak {memory:.2f} of {chosen.device.memory_mib / 1024:.2f} GiB; time left is said "
-        f"after {CALIBRATION_STEPS} steps"
+        f"Plan: peak {memory:.2f} of {chosen.device.memory_mib / 1024:.2f} GiB; {time}"
     )
 
 
@@ -115,17 +126,32 @@ def calibrate(made: Plan, rows: Sequence[Mapping[str, Any]]) -> Calibration:
     residual = seconds - tokens / rate
     error = float(residual.std(ddof=1)) / math.sqrt(len(measured)) if len(measured) > 1 else 0.0
     per_step = made.request.workload.computed_tokens / made.request.workload.steps_per_epoch / rate
-    left = made.steps_total - int(rows[-1]["step"])
-    hours = left * per_step / 3600
+    step = int(rows[-1]["step"])
+    left = made.steps_total - step
+    per_validation, validations = _validations(made, rows)
+    hours = (left * per_step + validations * per_validation) / 3600
     spread = 1.96 * error * left / 3600
     price = made.chosen.price
-    total_hours = made.steps_total * per_step / 3600
+    whole = hours + step * per_step / 3600
     return Calibration(
         steps=len(rows),
         seconds_per_step=per_step,
         hours_left=hours,
         hours_left_interval=(max(0.0, hours - spread), hours + spread),
-        usd_total=None if price is None else total_hours * price.usd_per_hour,
+        counts_validations=per_validation > 0 or validations == 0,
+        usd_total=None if price is None else whole * price.usd_per_hour,
+        usd_interval=None
+        if price is None
+        else ((whole - spread) * price.usd_per_hour, (whole + spread) * price.usd_per_hour),
         peak_memory_gib=max(float(row["peak_memory_gib"]) for row in rows),
         planned_memory_gib=made.chosen.memory["lora"].total / GIB,
     )
+
+
+def _validations(made: Plan, rows: Sequence[Mapping[str, Any]]) -> tuple[float, int]:
+    """(seconds of one as measured, 0.0 where none was; how many are still to come)."""
+    seconds = [float(row["validation_seconds"]) for row in rows if "validation_seconds" in row]
+    every, total = made.request.recipe.train.validate_every_steps, made.steps_total
+    step = int(rows[-1]["step"])
+    left = total // every - step // every + (1 if total % every and step < total else 0)
+    return (sum(seconds) / len(seconds) if seconds else 0.0), left

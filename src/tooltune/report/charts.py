@@ -103,6 +103,37 @@ def draw_whiskers(rates: Sequence[tuple[str, dict[str, Any]]]) -> Markup:
     )
 
 
+def draw_costs(devices: Sequence[dict[str, Any]], *, is_narrow: bool = False) -> Markup:
+    """Dollars against hours of a planned run, a cross of both ranges for each device that fits.
+
+    `devices` are rows of plan.json with a known time and price.
+    """
+    size = (4.0 if is_narrow else 8.6, 3.6)
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": f"tooltune-costs-{size}"}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.subplots()
+        for row in devices:
+            x, y = row["hours"], row["usd"]
+            low, high = row["hours_range"], row["usd_range"]
+            axes.plot(low, [y, y], color=MUTED, linewidth=1)
+            axes.plot([x, x], high, color=MUTED, linewidth=1)
+            axes.plot([x], [y], color=TUNED, marker="o", markersize=5)
+            place = {"xytext": (5, 5), "textcoords": "offset points"}
+            axes.annotate(row["device"], (x, y), color=INK, fontsize=10, **place)
+        for axis, set_scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
+            set_scale("log")
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+        axes.tick_params(which="minor", length=0)
+        axes.margins(0.12, 0.15)
+        axes.set_xlabel("hours")
+        axes.set_ylabel("dollars")
+        names = ", ".join(f"{row['device']} {row['hours']:.2g} h" for row in devices)
+        return _to_svg(figure, f"Cost against time: {names}")
+
+
 def smooth(points: Points) -> list[tuple[float, float]]:
     """Mean over a window of a twentieth of the run around each point, so that it does not lag; the
     window shrinks towards both ends."""

@@ -14,6 +14,7 @@ from tooltune.diagnose.text import SHOWN_IN
 from tooltune.errors import DataError
 from tooltune.jsonl import read_json
 from tooltune.plan.memory import TERMS
+from tooltune.report.charts import draw_costs
 from tooltune.report.sections import Section
 from tooltune.rundir import RunDir
 
@@ -52,30 +53,67 @@ def describe_plan(run: RunDir) -> Section:
         return Section("plan", title, {}, (f"Plan: {run.plan.name} is not there.",))
     plan = read_json(run.plan)
     rows = run.read_metrics() if run.metrics.is_file() else []
+    priced = [row for row in plan["devices"] if row["usd"] is not None and row["fits"]]
     values = {
         "plan": plan,
         "facts": _compare(plan, rows),
-        "bars": [
-            (name, draw_stack(memory, _widest(plan)), memory)
-            for method, name in METHODS.items()
-            if (memory := plan["memory_gib"][method])
-        ],
-        "terms": [
-            (term, [plan["memory_gib"][method][term] for method in METHODS]) for term in TERMS
-        ],
-        "devices": [row for row in plan["devices"] if row["hours"] is not None],
+        "methods": METHODS,
+        "terms": _terms(plan, rows),
+        "devices": [(row, _draw_methods(row)) for row in plan["devices"]],
+        "costs": {
+            form: draw_costs(priced, is_narrow=form == "narrow") for form in ("wide", "narrow")
+        }
+        if priced
+        else {},
     }
     missing = () if rows else ("Measured values: metrics.jsonl is not there or empty.",)
     return Section("plan", title, values, missing)
 
 
+def _terms(
+    plan: dict[str, Any], rows: Sequence[dict[str, Any]]
+) -> list[tuple[str, list[float], float | None]]:
+    """(term, planned GiB of each method, measured GiB of this run); the peak comes last.
+
+    What lives within a step is measured together, as the rest of the peak.
+    """
+    memory = plan["memory_gib"]
+    measured = dict(plan.get("measured_gib", {}))
+    peak = _peak(rows)
+    table = [
+        (term, [memory[method][term] for method in METHODS], measured.get(term)) for term in TERMS
+    ]
+    if measured and peak is not None:
+        known = sum(measured.values())
+        rest = [
+            memory[method]["total"] - sum(memory[method][term] for term in measured)
+            for method in METHODS
+        ]
+        table.append(("all but the measured terms", rest, peak - known))
+    table.append(("peak", [memory[method]["total"] for method in METHODS], peak))
+    return table
+
+
+def _draw_methods(device: dict[str, Any]) -> list[tuple[Markup, float, bool]]:
+    """(bar, GiB, whether it fits) of each method; a full bar is the device's memory."""
+    return [
+        (
+            draw_stack(device["memory_gib"][method], device["device_memory_gib"]),
+            device["memory_gib"][method]["total"],
+            device["fits_by_method"][method],
+        )
+        for method in METHODS
+    ]
+
+
 def draw_stack(memory: dict[str, Any], widest_gib: float) -> Markup:
-    """One bar of the terms that make up the peak, each named in its tooltip."""
+    """One bar of the terms that make up the peak, each named in its tooltip; what is wider than
+    `widest_gib` is cut off."""
     absent = _NOT_IN_PEAK[memory["peak_phase"]]
     parts, left = [], 0.0
     shown = [(term, memory[term]) for term in TERMS if term not in absent and memory[term] > 0]
     for index, (term, gib) in enumerate(shown):
-        width = 100 * gib / widest_gib
+        width = max(0.0, min(100 * gib / widest_gib, 100 - left))
         parts.append(
             f'<rect x="{left:.2f}%" width="{width:.2f}%" height="16" fill="currentColor" '
             f'opacity="{0.25 + 0.65 * (index % 2):.2f}"><title>{term} {gib:.2f} GiB</title></rect>'
@@ -120,10 +158,6 @@ def _draw_finding(log: TrainingLog, finding: Finding) -> Markup:
     return draw_marked(series, (finding.first_step, finding.last_step))
 
 
-def _widest(plan: dict[str, Any]) -> float:
-    return max(float(plan["memory_gib"][method]["total"]) for method in METHODS)
-
-
 def _compare(plan: dict[str, Any], rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Planned and, where it was logged, measured."""
     lora = plan["memory_gib"]["lora"]["total"]
@@ -132,9 +166,15 @@ def _compare(plan: dict[str, Any], rows: Sequence[dict[str, Any]]) -> list[tuple
         ("Steps done", f"{len(rows):,}"),
         ("Peak memory planned", f"{lora:.2f} GiB"),
     ]
-    if rows:
-        peak = max(row["peak_memory_gib"] for row in rows)
+    if (peak := _peak(rows)) is not None:
         facts.append(("Peak memory measured", f"{peak:.2f} GiB ({100 * (peak / lora - 1):+.0f} %)"))
-        facts.append(("Seconds a step", f"{median(row['seconds'] for row in rows):.2f}"))
-        facts.append(("Training time", f"{sum(row['seconds'] for row in rows) / 60:.1f} min"))
+    if seconds := [row["seconds"] for row in rows if "seconds" in row]:
+        facts.append(("Seconds a step", f"{median(seconds):.2f}"))
+        facts.append(("Training time", f"{sum(seconds) / 60:.1f} min"))
+    if plan["hours"] is not None:
+        facts.append(("Training time planned", f"{60 * plan['hours']:.1f} min"))
     return facts
+
+
+def _peak(rows: Sequence[dict[str, Any]]) -> float | None:
+    return max((row["peak_memory_gib"] for row in rows if "peak_memory_gib" in row), default=None)

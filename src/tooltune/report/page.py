@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tooltune.jsonl import dump_json, write_text
-from tooltune.report.checks import describe_diagnosis
+from tooltune.report.checks import describe_diagnosis, describe_plan
 from tooltune.report.sections import (
     Section,
     describe_data,
@@ -35,6 +35,7 @@ SECTIONS: tuple[Callable[[RunDir], Section], ...] = (
     describe_diagnosis,
     describe_recipe,
     describe_versions,
+    describe_plan,
 )
 
 

@@ -5,6 +5,7 @@ from, RUN/adapter with the best adapter so far.
 """
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,12 +16,12 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from tooltune.chat.render import Renderer
 from tooltune.config import Recipe, dump_recipe
 from tooltune.data.examples import Examples, read_examples
+from tooltune.diagnose.finding import Finding
+from tooltune.diagnose.live import find_reason_to_stop
 from tooltune.errors import ConfigError, ModelError
 from tooltune.evaluate.run import turn_accuracy
 from tooltune.jsonl import write_json, write_jsonl, write_text
@@ -34,7 +35,8 @@ from tooltune.model.lora import (
     trainable_parameters,
 )
 from tooltune.packing.pack import plan_epoch
-from tooltune.plan.this_machine import choose_checkpointing
+from tooltune.plan.this_machine import choose_checkpointing, finish_plan, start_plan
+from tooltune.plan.training import CALIBRATION_STEPS, calibrate
 from tooltune.rundir import RunDir
 from tooltune.train.checkpoint import (
     Best,
@@ -44,13 +46,28 @@ from tooltune.train.checkpoint import (
     whole_folder,
 )
 from tooltune.train.schedule import learning_rate
-from tooltune.train.step import StepRecord, mean_loss, set_learning_rate, train_step
+from tooltune.train.show import progress_bar
+from tooltune.train.step import (
+    StepRecord,
+    held_out_losses,
+    require_untouched_base,
+    set_learning_rate,
+    train_step,
+)
 
 
-def train(recipe: Recipe, run: RunDir, *, resume: bool, console: Console) -> None:
-    """Train an adapter and leave the best one in RUN/adapter.
+def train(
+    recipe: Recipe,
+    run: RunDir,
+    *,
+    resume: bool,
+    console: Console,
+    stop_on: frozenset[str] = frozenset(),
+) -> Finding | None:
+    """Train an adapter and leave the best one in RUN/adapter; says why it ended early, if it did.
 
-    Ctrl-C finishes the step, saves and raises KeyboardInterrupt; with `resume` the run goes on and
+    The rules of `diagnose` look at the growing log; a finding in `stop_on` ends the run. Ctrl-C
+    finishes the step, saves and raises KeyboardInterrupt; with `resume` the run goes on and
     gives the same numbers. Raises TooltuneError subclasses for what a user can repair.
     """
     _require_fresh_or_resumed(run, resume)
@@ -58,7 +75,8 @@ def train(recipe: Recipe, run: RunDir, *, resume: bool, console: Console) -> Non
     renderer = Renderer.from_folder(folder)
     examples = _read(recipe.data.train, "train", renderer, recipe)
     held_out = _read(recipe.data.validation, "validation", renderer, recipe)
-    checkpointing, why = choose_checkpointing(recipe, examples, folder=folder)
+    planned = start_plan(recipe, run, examples, folder=folder, console=console)
+    checkpointing, why = choose_checkpointing(recipe, planned)
     loaded, progress = _prepare(
         recipe, checkpointing, max(examples.longest_tokens, held_out.longest_tokens)
     )
@@ -74,8 +92,9 @@ def train(recipe: Recipe, run: RunDir, *, resume: bool, console: Console) -> Non
         _write_start(run, recipe, loaded, examples, held_out, facts)
     steps = _plan(recipe, examples)
     decoder = Decoder(loaded)
+    rows: list[dict[str, Any]] = []
 
-    with _interrupts() as interrupted, _bar(console, len(steps), progress.step) as show:
+    with _interrupts() as interrupted, progress_bar(console, len(steps), progress.step) as show:
         for epoch, indices in steps[progress.step :]:
             record = _update(recipe, run, progress, examples, epoch, indices, len(steps))
             is_last = progress.step == len(steps)
@@ -84,10 +103,19 @@ def train(recipe: Recipe, run: RunDir, *, resume: bool, console: Console) -> Non
                 row |= _validate(recipe, run, progress, held_out, renderer, decoder)
             run.append_metrics(row)
             show(row)
-            if is_last or interrupted or progress.step % recipe.train.checkpoint_every_steps == 0:
+            rows.append(row)
+            if planned and len(rows) == CALIBRATION_STEPS:
+                console.print(str(calibrate(planned, rows)), highlight=False)
+            finding = find_reason_to_stop(run, stop_on, step=progress.step)
+            is_saved = progress.step % recipe.train.checkpoint_every_steps == 0
+            if is_last or interrupted or finding or is_saved:
                 save_checkpoint(run, recipe, progress)
             if interrupted:
                 raise KeyboardInterrupt
+            if finding:
+                return finding
+    finish_plan(run, progress.model, progress.optimizer)
+    return None
 
 
 def _update(
@@ -128,21 +156,28 @@ def _validate(
     decoder: Decoder,
 ) -> dict[str, Any]:
     """Measure, and put the adapter into RUN/adapter if it is the best so far."""
+    started = time.perf_counter()
     progress.model.eval()
-    sequences = [sequence for rendered in held_out.sequences for sequence in rendered]
     accuracy = turn_accuracy(
         held_out.conversations[: recipe.train.validation_calls],
         renderer=renderer,
         complete=decoder.complete,
     )
-    loss = mean_loss(progress.model, sequences, micro_batch_tokens=recipe.train.micro_batch_tokens)
-    found = Best(progress.step, loss, accuracy)
+    loss, losses = held_out_losses(
+        progress.model, held_out.sequences, micro_batch_tokens=recipe.train.micro_batch_tokens
+    )
+    found = Best(progress.step, loss, accuracy.overall)
     if found.is_better_than(progress.best):
         progress.best = found
         with whole_folder(run.adapter) as folder:
             save_adapter(progress.model, recipe.lora, folder, base=recipe.model.name)
             renderer.save(folder)
-    return {"validation_loss": loss, "validation_accuracy": accuracy}
+    return {
+        "validation_loss": loss,
+        "validation_losses": [round(value, 5) for value in losses],
+        **accuracy.to_row(),
+        "validation_seconds": round(time.perf_counter() - started, 3),
+    }
 
 
 def _prepare(
@@ -218,11 +253,11 @@ def _write_start(
 ) -> None:
     """recipe.toml, and run.json with `facts` and what else was found; the base model's loss is the
     yardstick for every later one."""
-    sequences = [sequence for rendered in held_out.sequences for sequence in rendered]
     with adapter_disabled(loaded.model):
-        base_loss = mean_loss(
-            loaded.model, sequences, micro_batch_tokens=recipe.train.micro_batch_tokens
+        base_loss, losses = held_out_losses(
+            loaded.model, held_out.sequences, micro_batch_tokens=recipe.train.micro_batch_tokens
         )
+    require_untouched_base(loaded.model, held_out.sequences[0], base_loss=losses[0])
     write_text(run.recipe, dump_recipe(recipe))
     packages = ("tooltune", "torch", "transformers", "mcp", "numpy")
     facts = {
@@ -234,6 +269,7 @@ def _write_start(
         "prefix_sharing_reason": loaded.sharing_why,
         "threads": torch.get_num_threads(),
         "base_validation_loss": base_loss,
+        "total_steps": len(_plan(recipe, examples)),
         "trained_parameters": sum(p.numel() for p in trainable_parameters(loaded.model)),
         "data": {
             name: {
@@ -264,36 +300,3 @@ def _interrupts() -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _bar(console: Console, total: int, done: int) -> Iterator[Any]:
-    """A progress bar, and the recipe's line above it for each logged step."""
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console) as bar:
-        task = bar.add_task("train", total=total, completed=done, rate="")
-
-        def show(row: dict[str, Any]) -> None:
-            rate = f"{row['tokens_per_second']:.0f} tokens/s"
-            bar.update(task, completed=row["step"], rate=rate)
-            if row["step"] % 10 == 0 or "validation_loss" in row or row["step"] == total:
-                bar.console.print(step_line(row, total))
-
-        yield show
-
-
-def step_line(row: dict[str, Any], total: int) -> str:
-    """`Step 10/245: loss=2.847, learning_rate=2.0e-05`, and what validation found."""
-    line = f"Step {row['step']}/{total}: loss={row['loss']:.3f}"
-    line += f", learning_rate={row['learning_rate']:.1e}"
-    if "validation_loss" in row:
-        line += f", validation_loss={row['validation_loss']:.3f}"
-        if row["validation_accuracy"] is not None:
-            line += f", validation_accuracy={row['validation_accuracy']:.3f}"
-    return line

@@ -21,6 +21,17 @@ def edge_loss(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Te
     return loss
 
 
+def edge_losses(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor) -> Tensor:
+    """Cross-entropy of each edge (E,), in nats; for use without gradients."""
+    wide = torch.float64 if hidden_ED.dtype == torch.float64 else torch.float32
+    chunks = []
+    for start in range(0, len(hidden_ED), CHUNK_EDGES):
+        chunk = slice(start, start + CHUNK_EDGES)
+        logits_CV = F.linear(hidden_ED[chunk], head_VD).to(wide)
+        chunks.append(F.cross_entropy(logits_CV, target_E[chunk], reduction="none"))
+    return torch.cat(chunks)
+
+
 def edge_loss_reference(
     hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Tensor
 ) -> Tensor:

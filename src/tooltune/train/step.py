@@ -7,16 +7,27 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.amp import GradScaler
 
 from tooltune.config import TrainSection
 from tooltune.errors import ModelError
+from tooltune.model.forward import (
+    output_matrix,
+    supervised_children,
+    supervised_edges,
+    tree_hidden,
+)
 from tooltune.model.lora import trainable_parameters
 from tooltune.packing.pack import cut_micro_batches
-from tooltune.packing.tree import TokenSequence, build_tree
-from tooltune.train.gradients import accumulate_gradients, summed_loss
+from tooltune.packing.tree import TokenSequence, build_tree, sorted_order
+from tooltune.train.gradients import accumulate_gradients
+from tooltune.train.loss import edge_losses
+
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +120,58 @@ def _require_finite(step: int, loss: float, grad_norm: float) -> None:
 
 
 @torch.no_grad()
-def mean_loss(
-    model: nn.Module, sequences: Sequence[TokenSequence], *, micro_batch_tokens: int
-) -> float:
-    """Mean loss over the supervised tokens of `sequences`, in nats, without dropout."""
+def held_out_losses(
+    model: nn.Module, examples: Sequence[Sequence[TokenSequence]], *, micro_batch_tokens: int
+) -> tuple[float, list[float]]:
+    """Mean loss over all supervised tokens, and over those of each example; nats, no dropout."""
     model.eval()
+    sequences = [sequence for example in examples for sequence in example]
     batches = cut_micro_batches(sequences, micro_batch_tokens=micro_batch_tokens)
-    summed = sum(float(summed_loss(model, build_tree(batch))) for batch in batches)
-    return summed / sum(sequence.supervised_tokens for sequence in sequences)
+    summed_S = np.empty(len(sequences))
+    summed_S[sorted_order(sequences)] = np.concatenate(
+        [_sequence_losses(model, batch) for batch in batches]
+    )
+    counts_S = np.array([sequence.supervised_tokens for sequence in sequences])
+    owner_S = np.repeat(np.arange(len(examples)), [len(example) for example in examples])
+    means = np.bincount(owner_S, summed_S) / np.maximum(np.bincount(owner_S, counts_S), 1)
+    return float(summed_S.sum() / counts_S.sum()), means.tolist()
+
+
+def require_untouched_base(
+    model: nn.Module, example: Sequence[TokenSequence], *, base_loss: float
+) -> None:
+    """Self-test before the first step: with B = 0 the adapter changes no loss.
+
+    `base_loss` is the example's mean loss with the adapter disabled. Raises ModelError.
+    """
+    tokens = sum(len(sequence.tokens) for sequence in example)
+    loss, _ = held_out_losses(model, [example], micro_batch_tokens=tokens)
+    dtype = next(model.parameters()).dtype
+    # Computed alone and among others, a row of a 16-bit product is rounded differently.
+    tolerance = 1e-4 if dtype == torch.float32 else 2e-2
+    if not abs(loss - base_loss) <= tolerance * max(base_loss, 1e-3):
+        raise ModelError(
+            f"self-test: a fresh adapter changes the model (loss of the first validation example "
+            f"got {loss:.6f}, expected the base model's {base_loss:.6f}). The weights or the "
+            "engine are damaged: load the model again, and report it if that does not help."
+        )
+
+
+def _sequence_losses(model: nn.Module, sequences: Sequence[TokenSequence]) -> FloatArray:
+    """Loss of each sequence of one micro-batch, summed over its supervised tokens."""
+    tree = build_tree(sequences)
+    hidden_TD = tree_hidden(model, tree)
+    parent_E, target_E, _ = supervised_edges(tree, hidden_TD.device)
+    loss_T = np.zeros(tree.distinct_tokens)
+    loss_T[supervised_children(tree)] = (
+        edge_losses(hidden_TD[parent_E], output_matrix(model), target_E).cpu().numpy()
+    )
+    return np.array(
+        [
+            (loss_T[tree.path(int(leaf))][1:] * sequence.loss_mask[1:]).sum()
+            for leaf, sequence in zip(tree.leaf_S, sequences, strict=True)
+        ]
+    )
 
 
 def peak_memory_gib() -> float:
