@@ -49,7 +49,11 @@ class Result:
         if not records:
             return None, None, None
         seconds = median(record["seconds"] for record in records[1:])
-        return self.workload.examples / seconds, records[-1]["peak_gib"], records[1]["loss"]
+        return (
+            self.workload.examples / seconds,
+            records[-1]["peak_gib"],
+            round(records[1]["loss"], 6),
+        )
 
     @property
     def best_ratio(self) -> float | None:
