@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 STAMP  := $(VENV)/.installed
 DEMO   := runs/demo
+BENCH  := .venv-bench
 
 # Recipes below read as a user types them: `python` and `tooltune` are the environment's.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -37,6 +38,18 @@ test: $(STAMP)
 	mypy
 	pytest --durations=15
 
+# Side by side with TRL on this machine; narrow it with ARGS="--workload one-catalog --steps 1".
+bench: $(BENCH)/.installed
+	$(BENCH)/bin/python -m bench.run $(ARGS)
+
+# An environment of its own: TRL brings libraries that tooltune does not need. Same versions otherwise.
+$(BENCH)/.installed: requirements.lock pyproject.toml
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@echo "installing into $(BENCH)"
+	@$(BENCH)/bin/python -m pip install -qq --disable-pip-version-check --constraint requirements.lock hatchling editables
+	@$(BENCH)/bin/python -m pip install -qq --disable-pip-version-check --constraint requirements.lock --no-build-isolation --editable '.[bench]'
+	@touch $@
+
 # Pin the whole closure anew, from a fresh environment. torch's CPU and CUDA wheels share one
 # version here, so a local suffix such as +cpu is cut off, and so are hashes.
 lock:
@@ -52,4 +65,4 @@ docs: $(STAMP)
 	python tests/cli/test_commands_page.py > docs/commands.md
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(BENCH) build dist

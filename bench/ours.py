@@ -1,0 +1,68 @@
+"""Our side of the benchmark: the engine's own `train_step`, one update a line (see dialogue.py)."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.dialogue import now, open_answers, peak_gib, say, wait_for_step
+from bench.work import matrix_flops_per_second, step_flops
+from bench.workloads import Workload, draw_step, warm_up
+from tooltune.config import LoraSection, ModelSection, TrainSection
+from tooltune.model.load import load_base
+from tooltune.model.lora import attach_lora, save_adapter, trainable_parameters
+from tooltune.packing.tree import build_tree
+from tooltune.train.step import train_step
+
+SHORT = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+LORA = LoraSection(rank=16, alpha=32, dropout=0)
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Build model and optimizer as `train` does, save the adapter both sides start from, train."""
+    answers = open_answers()
+    workload, device = Workload(**settings["workload"]), settings["device"]
+    loaded = load_base(ModelSection(name=settings["model"], device=device))
+    model = loaded.model
+    torch.manual_seed(7)
+    attach_lora(model, LORA)
+    adapter = Path(settings["adapter"])
+    adapter.mkdir(parents=True, exist_ok=True)
+    save_adapter(model, LORA, adapter, base=str(loaded.folder))
+    if settings["checkpointing"]:
+        model.activation_checkpointing_enable(
+            activation_checkpointing_kwargs={"use_reentrant": False}
+        )
+    train = TrainSection(
+        learning_rate=settings["learning_rate"],
+        micro_batch_tokens=settings["micro_batch_tokens"],
+        activation_checkpointing=settings["checkpointing"],
+    )
+    optimizer = torch.optim.AdamW(
+        trainable_parameters(model), lr=train.learning_rate, weight_decay=0.0, fused=True
+    )
+    say(
+        answers,
+        trainer=f"tooltune {SHORT[loaded.dtype]}",
+        folder=str(loaded.folder),
+        threads=torch.get_num_threads(),
+        matrix_flops_per_second=matrix_flops_per_second(loaded.dtype, loaded.device),
+    )
+    step = 0
+    while wait_for_step():
+        drawn = warm_up(workload) if step == 0 else workload
+        sequences = draw_step(drawn, step, model.config.vocab_size)
+        start = now(device)
+        record = train_step(
+            model, optimizer, sequences, train=train, step=step, epoch=1, rate=train.learning_rate
+        )
+        seconds = now(device) - start
+        flops = step_flops(model, build_tree(sequences))
+        say(answers, loss=record.loss, seconds=seconds, flops=flops, peak_gib=peak_gib(device))
+        step += 1
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,190 @@
+"""The same training steps by tooltune and by TRL, in turn: speed, peak memory, loss.
+
+`make bench` runs it as `python -m bench.run`; docs/bench.md says what is measured and how.
+Each side is a process of its own (ours.py, peer.py), so its peak memory is its own.
+"""
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.outcome import Result, summarise, table
+from bench.side import ROOT, Side
+from bench.workloads import RECIPE, TRIAL, WORKLOADS, Workload
+from tooltune.errors import ConfigError, TooltuneError
+from tooltune.jsonl import write_json
+from tooltune.model.base import ensure_smollm2
+
+LEARNING_RATE = 2e-4
+MICRO_BATCH_TOKENS = 4096
+"""Distinct tokens we compute at once; the peer's batch is chosen by trial."""
+NUMBER_FORMATS = ("fp32", "bf16", "bf16 autocast")
+LARGER_BATCH = 4
+WORTH_ITS_MEMORY = 0.95
+"""The peer takes several examples at a time only where that saves more than 5 % of the time."""
+
+
+def main() -> int:
+    options = parse_options()
+    console = Console(stderr=True)
+    try:
+        require_what_it_needs(options)
+        with tempfile.TemporaryDirectory() as folder:
+            results = run(options, Path(folder), console)
+    except TooltuneError as error:
+        console.print(str(error), markup=False, highlight=False)
+        return error.exit_code
+    summary = summarise(results, options.device)
+    if out := where_to_write(options):
+        write_json(out, summary)
+    if options.json:
+        print(json.dumps(summary))
+    else:
+        Console().print(table(results, options.device))
+    differing = [result for result in results if result.loss_difference > result.loss_tolerance]
+    for result in differing:
+        console.print(
+            f"{result.workload.name}: the losses differ by {result.loss_difference:.1e} of their "
+            f"size (at most {result.loss_tolerance:.0e} expected): not the same training."
+        )
+    return 1 if differing else 0
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("--workload", choices=[*WORKLOADS], help="only this one")
+    parser.add_argument("--steps", type=int, default=2, help="measured steps of each (default 2)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument(
+        "--peer-format",
+        choices=NUMBER_FORMATS,
+        help="no trials: the peer takes this, one at a time",
+    )
+    parser.add_argument(
+        "--checkpointing", action="store_true", help="both sides recompute activations"
+    )
+    parser.add_argument("--ours-only", action="store_true", help="no peer")
+    parser.add_argument("--model", type=Path, help="a local folder instead of the fixed model")
+    parser.add_argument("--out", type=Path, help="where the results go")
+    parser.add_argument("--json", action="store_true", help="results on standard output as JSON")
+    options = parser.parse_args()
+    if options.steps < 1:
+        parser.error("--steps: at least one is measured")
+    return options
+
+
+def require_what_it_needs(options: argparse.Namespace) -> None:
+    """Raises ConfigError for a missing GPU or peer."""
+    if options.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ConfigError("bench: no CUDA GPU here (got --device cuda). Leave the option out.")
+    if not options.ours_only and importlib.util.find_spec("trl") is None:
+        raise ConfigError(
+            f"bench: trl is not installed beside {sys.executable}. Run `make bench`, or add "
+            "--ours-only."
+        )
+
+
+def run(options: argparse.Namespace, folder: Path, console: Console) -> list[Result]:
+    """Every workload asked for. Temporary files go to `folder`."""
+    settings = {
+        "model": str(model_folder(options, folder)),
+        "device": options.device,
+        "adapter": str(folder / "adapter"),
+        "checkpointing": options.checkpointing,
+        "learning_rate": LEARNING_RATE,
+        "micro_batch_tokens": MICRO_BATCH_TOKENS,
+        "steps": options.steps,
+    }
+    if options.peer_format:
+        settings |= {"number_format": options.peer_format, "examples_at_a_time": 1}
+    elif not options.ours_only:
+        settings |= choose_peer_settings(settings, console)
+    names = [options.workload] if options.workload else WORKLOADS
+    results = [measure(WORKLOADS[name], settings, not options.ours_only, console) for name in names]
+    if options.device == "cuda" and not options.workload:
+        memory = settings | {"checkpointing": True, "examples_at_a_time": 4, "steps": 1}
+        memory["micro_batch_tokens"] = 4 * 2048
+        results.append(measure(RECIPE, memory, not options.ours_only, console))
+    return results
+
+
+def model_folder(options: argparse.Namespace, folder: Path) -> Path:
+    if options.model:
+        return options.model.resolve()
+    if options.device == "cpu":
+        return ensure_smollm2()
+    random_weights = folder / "model"
+    subprocess.run(
+        [sys.executable, "-m", "bench.qwen3_shape", random_weights], cwd=ROOT, check=True
+    )
+    return random_weights
+
+
+def choose_peer_settings(settings: dict[str, Any], console: Console) -> dict[str, Any]:
+    """The peer's fastest number format, then its fastest batch, each by one short step."""
+
+    def seconds(number_format: str, at_a_time: int) -> float:
+        tried = {"number_format": number_format, "examples_at_a_time": at_a_time}
+        tried |= {"adapter": None, "steps": 1, "workload": asdict(TRIAL)}
+        with Side("bench.peer", settings | tried) as peer:
+            peer.step()
+            taken = peer.step()["seconds"]
+        console.print(f"trial of the peer: {number_format}, {at_a_time} at a time: {taken:.2f} s")
+        return taken
+
+    by_format = {name: seconds(name, 1) for name in NUMBER_FORMATS}
+    chosen = min(by_format, key=by_format.__getitem__)
+    is_faster = seconds(chosen, LARGER_BATCH) < WORTH_ITS_MEMORY * by_format[chosen]
+    at_a_time = LARGER_BATCH if is_faster else 1
+    return {"number_format": chosen, "examples_at_a_time": at_a_time}
+
+
+def measure(
+    workload: Workload, settings: dict[str, Any], with_peer: bool, console: Console
+) -> Result:
+    """A warm-up step and the measured ones; who goes first alternates, so both meet the same
+    machine."""
+    settings = settings | {"workload": asdict(workload)}
+    with Side("bench.ours", settings) as ours:
+        result = Result(workload, ours.ready)
+        if not with_peer:
+            result.ours = [ours.step() for _ in range(settings["steps"] + 1)]
+            return result
+        with Side("bench.peer", settings) as peer:
+            result.peer_ready = peer.ready
+            turns = [(ours, result.ours), (peer, result.peer)]
+            for step in range(settings["steps"] + 1):
+                for side, records in turns if step % 2 else reversed(turns):
+                    records.append(side.step())
+                mine, theirs = result.ours[-1], result.peer[-1]
+                console.print(
+                    f"{workload.name}, {f'step {step}' if step else 'warm-up'}: "
+                    f"{mine['seconds']:.2f} s against {theirs['seconds']:.2f} s, "
+                    f"loss {mine['loss']:.5f} and {theirs['loss']:.5f}"
+                )
+    return result
+
+
+def where_to_write(options: argparse.Namespace) -> Path | None:
+    """A narrowed run leaves the last whole one alone, unless told where to go."""
+    if options.out:
+        return options.out
+    if options.workload or options.ours_only or options.model:
+        return None
+    name = "latest.json" if options.device == "cpu" else "latest-cuda.json"
+    return ROOT / "bench" / "results" / name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

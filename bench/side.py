@@ -1,0 +1,60 @@
+"""One trainer of the benchmark in a process of its own, so that its peak memory is its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from tooltune.errors import ModelError
+
+ROOT = Path(__file__).parents[1]
+
+
+class Side:
+    """One trainer in its own process; `ready` is what it said of itself."""
+
+    def __init__(self, module: str, settings: dict[str, Any]) -> None:
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 closed on exit
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, json.dumps(settings)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+        )
+        self.module = module
+        self.ready = self._read()
+
+    def step(self) -> dict[str, float]:
+        """Let it compute the next optimizer step. Raises ModelError where it died."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.log.seek(0)
+            tail = self.log.read()[-2000:].strip()
+            raise ModelError(
+                f"{self.module}: ended with {self.process.wait()}. Its last words:\n{tail}"
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.log.close()

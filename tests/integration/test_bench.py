@@ -1,0 +1,49 @@
+"""The benchmark end to end on a tiny random model, our side alone: TRL is not installed here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bench.run", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_one_measured_step_of_our_side(tiny_llama_folder: Path, tmp_path: Path) -> None:
+    narrowed = ["--workload", "one-catalog", "--steps", "1", "--ours-only", "--json"]
+    done = bench(*narrowed, "--model", tiny_llama_folder, "--out", tmp_path / "results.json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary == json.loads((tmp_path / "results.json").read_text())
+    entry = summary["workloads"]["one-catalog"]
+    assert entry["examples_per_second"] > 0
+    assert 0 < entry["peak_gib"] < 4
+    assert 5 < entry["loss"] < 8  # a random model over 512 tokens: about ln 512
+    assert entry["peer_loss"] is None
+
+
+def test_without_the_peer_installed_it_says_what_to_do(tiny_llama_folder: Path) -> None:
+    done = bench("--model", tiny_llama_folder, "--workload", "no-sharing")
+    assert done.returncode == 2
+    assert "Run `make bench`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_gpu_cuda_is_refused() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    done = bench("--device", "cuda", "--ours-only")
+    assert done.returncode == 2
+    assert "no CUDA GPU" in done.stderr

@@ -1,0 +1,126 @@
+"""The benchmark's workloads are the fixed ones, and its file has the shape others read."""
+
+import numpy as np
+import pytest
+
+from bench.outcome import Result, summarise
+from bench.workloads import WORKLOADS, Workload, draw_step, warm_up
+from tooltune.packing.tree import build_tree
+
+SMOLLM2_VOCABULARY = 49_152
+READY = {"trainer": "tooltune fp32", "matrix_flops_per_second": 4e9}
+
+
+def tree_of(workload: Workload, step: int = 1):
+    return build_tree(draw_step(workload, step, SMOLLM2_VOCABULARY))
+
+
+@pytest.mark.parametrize(
+    ("name", "logical", "distinct", "supervised"),
+    [
+        ("one-catalog", 16 * 720, 600 + 16 * 120, 16 * 60),
+        ("large-catalog", 16 * 1600, 1500 + 16 * 100, 16 * 40),
+        ("no-sharing", 16 * 720, 16 * 720, 16 * 60),
+        ("multi-turn", 4 * (750 + 900 + 1050 + 1200), 600 + 4 * 4 * 150, 16 * 60),
+    ],
+)
+def test_a_workload_has_the_tokens_the_design_fixes(
+    name: str, logical: int, distinct: int, supervised: int
+) -> None:
+    workload = WORKLOADS[name]
+    for step in range(1, 6):
+        tree = tree_of(workload, step)
+        assert tree.logical_tokens == logical
+        assert tree.distinct_tokens == distinct
+        assert tree.supervised_tokens == supervised
+        assert len(tree.leaf_S) == workload.examples == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio"),
+    [("one-catalog", 4.57), ("large-catalog", 8.26), ("no-sharing", 1.0), ("multi-turn", 5.2)],
+)
+def test_sharing_ratios(name: str, ratio: float) -> None:
+    assert tree_of(WORKLOADS[name]).sharing_ratio == pytest.approx(ratio, abs=0.005)
+
+
+def test_a_step_is_drawn_from_its_number_alone() -> None:
+    first, again, other = (draw_step(WORKLOADS["multi-turn"], step, 512) for step in (3, 3, 4))
+    assert all((a.tokens == b.tokens).all() for a, b in zip(first, again, strict=True))
+    assert any((a.tokens != b.tokens).any() for a, b in zip(first, other, strict=True))
+
+
+def test_sequences_of_one_length_stand_side_by_side() -> None:
+    lengths = [len(sequence.tokens) for sequence in draw_step(WORKLOADS["multi-turn"], 1, 512)]
+    assert lengths == [750] * 4 + [900] * 4 + [1050] * 4 + [1200] * 4
+
+
+def test_a_conversation_branches_at_its_end_even_in_a_small_vocabulary() -> None:
+    for step in range(20):
+        tree = build_tree(draw_step(WORKLOADS["no-sharing"], step, 132))
+        assert tree.distinct_tokens == 16 * 720
+
+
+def test_the_warm_up_has_as_many_examples() -> None:
+    for workload in WORKLOADS.values():
+        assert warm_up(workload).examples == workload.examples
+        assert tree_of(warm_up(workload)).logical_tokens < 0.15 * tree_of(workload).logical_tokens
+
+
+def records(seconds: list[float], losses: list[float], peak_gib: float) -> list[dict[str, float]]:
+    return [
+        {"seconds": s, "loss": loss, "peak_gib": peak_gib, "flops": 8e9}
+        for s, loss in zip(seconds, losses, strict=True)
+    ]
+
+
+def one_result(peer_losses: list[float]) -> Result:
+    return Result(
+        WORKLOADS["one-catalog"],
+        READY,
+        records([99.0, 4.0, 4.0], [3.0, 2.0, 1.0], 1.5),
+        {"trainer": "trl 1.16.0 fp32"},
+        records([99.0, 40.0, 56.0], peer_losses, 6.0),
+    )
+
+
+def test_the_file_has_the_fixed_shape() -> None:
+    summary = summarise([one_result([3.0, 2.0, 1.0])], "cpu")
+    assert set(summary) == {"machine", "workloads", "matrix_rate_fraction"}
+    assert "cores" in summary["machine"]
+    assert summary["matrix_rate_fraction"] == 0.5  # 8e9 operations in 4 s at 4e9 a second
+    assert summary["workloads"] == {
+        "one-catalog": {
+            "examples_per_second": 4.0,
+            "peer_examples_per_second": 0.3333,
+            "peer": "trl 1.16.0 fp32",
+            "ratio": 12.0,
+            "peak_gib": 1.5,
+            "peer_peak_gib": 6.0,
+            "memory_ratio": 0.25,
+            "loss": 2.0,
+            "peer_loss": 2.0,
+        }
+    }
+
+
+def test_without_a_peer_its_figures_are_none() -> None:
+    result = Result(WORKLOADS["no-sharing"], READY, records([9.0, 8.0], [3.0, 2.0], 1.5))
+    entry = summarise([result], "cpu")["workloads"]["no-sharing"]
+    assert {name for name, value in entry.items() if value is None} == {
+        "peer_examples_per_second",
+        "peer",
+        "ratio",
+        "peer_peak_gib",
+        "memory_ratio",
+        "peer_loss",
+    }
+    assert result.loss_difference == 0
+
+
+def test_losses_that_differ_are_seen() -> None:
+    assert one_result([3.0, 2.0, 1.0001]).loss_difference < 1.01e-4
+    differing = one_result([3.0, 2.0, 1.01])
+    assert differing.loss_difference == pytest.approx(0.0099, abs=1e-4)
+    assert differing.loss_difference > differing.loss_tolerance
+    assert np.isclose(one_result([3.0, 2.0, 1.0]).best_ratio, 10.0)
