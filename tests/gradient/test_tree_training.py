@@ -423,6 +423,18 @@ def test_pieces_compute_each_token_once_and_keep_the_budget() -> None:
     assert computed == sum(tokens) == build_tree(sequences).distinct_tokens
 
 
+def test_control_a_prefix_that_hears_nothing_of_its_branches_fails_the_comparison(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sequences, model = CASES["multi-level"], tree_model("llama", torch.float64)
+    whole = as_a_tree(model, sequences, "segments")
+    monkeypatch.setattr("tooltune.train.gradients._leaf", lambda tensor: tensor.detach())
+    deaf = accumulated(model, sequences, 6)
+    torch.testing.assert_close(deaf.loss, whole.loss, rtol=EXACT, atol=0)
+    with pytest.raises(AssertionError):
+        assert_same(deaf, whole, 1e-4)
+
+
 @pytest.mark.parametrize("targets", [("q_proj",), ("v_proj", "down_proj")])
 def test_pieces_need_no_adapter_on_keys_or_values(targets: tuple[str, ...]) -> None:
     """Keys and values of the first layer then have no gradient."""

@@ -97,21 +97,23 @@ def _backward(
     ancestors: tuple[KeysValues, ...] = (),
 ) -> float:
     """Forward and backward of a piece and all below it; returns their summed loss."""
-    captured: KeysValues = {}
+    captured: KeysValues | None = {} if piece.below else None
     loss = summed_loss(
         model, tree, factor=factor, piece=piece, ancestors=ancestors, captured=captured
     )
     total = float(loss.detach())
-    if not piece.below:
+    if captured is None:
         loss.backward()  # type: ignore[no-untyped-call]
         return total
     leaves = {layer: (_leaf(keys), _leaf(values)) for layer, (keys, values) in captured.items()}
     for below in piece.below:
         total += _backward(model, tree, below, factor, (*ancestors, leaves))
-    pairs = zip(_flat(captured), _flat(leaves), strict=True)
-    trained = [(tensor, leaf.grad) for tensor, leaf in pairs if leaf.requires_grad]
-    tensors, gradients = zip(*trained, strict=True) if trained else ((), ())
-    torch.autograd.backward((loss, *tensors), (None, *gradients))
+    outputs, gradients = [loss], [torch.ones_like(loss)]
+    for tensor, leaf in zip(_flat(captured), _flat(leaves), strict=True):
+        if leaf.grad is not None:
+            outputs.append(tensor)
+            gradients.append(leaf.grad)
+    torch.autograd.backward(outputs, gradients)
     return total
 
 
