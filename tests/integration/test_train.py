@@ -248,15 +248,15 @@ def test_held_out_losses_are_those_of_each_example_alone(recipe: Recipe, data: P
     renderer = Renderer.from_folder(Path(recipe.model.name))
     examples = read_examples(data / "train.jsonl", renderer, max_sequence_tokens=2048).sequences[:6]
     examples = [[*examples[0], *examples[3]], *examples[1:]]
-    mean, losses = held_out_losses(model, examples, micro_batch_tokens=400)
+    mean, losses = held_out_losses(model, examples, micro_batch_tokens=700)
     summed = [
         [float(summed_loss(model, build_tree([sequence])).detach()) for sequence in example]
         for example in examples
     ]
     counts = [sum(sequence.supervised_tokens for sequence in example) for example in examples]
     alone = [sum(parts) / count for parts, count in zip(summed, counts, strict=True)]
-    assert losses == pytest.approx(alone, rel=1e-5)
-    assert mean == pytest.approx(sum(map(sum, summed)) / sum(counts), rel=1e-5)
+    assert losses == pytest.approx(alone, rel=1e-4)
+    assert mean == pytest.approx(sum(map(sum, summed)) / sum(counts), rel=1e-4)
 
 
 def test_the_console_prints_the_recipes_line(whole: tuple[RunDir, str]) -> None:

@@ -119,11 +119,12 @@ def draw_costs(devices: Sequence[dict[str, Any]], *, is_narrow: bool = False) ->
             axes.plot(low, [y, y], color=MUTED, linewidth=1)
             axes.plot([x, x], high, color=MUTED, linewidth=1)
             axes.plot([x], [y], color=TUNED, marker="o", markersize=5)
-            place = {"xytext": (5, 5), "textcoords": "offset points"}
-            axes.annotate(row["device"], (x, y), color=INK, fontsize=10, **place)
+            axes.annotate(
+                row["device"], (x, y), xytext=(5, 5), textcoords="offset points", color=INK
+            )
         for axis, set_scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
             set_scale("log")
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
         axes.tick_params(which="minor", length=0)
