@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,9 @@ class Mixture:
     @property
     def written(self) -> int:
         return sum(self.rows.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"written": self.written, **asdict(self)}
 
 
 def convert(path: Path, out: Path, *, to: str, format: str | None = None) -> Conversion:
@@ -104,6 +107,50 @@ def mix(
     rng.shuffle(made)
     write_jsonl(out, (conversation.to_dict() for conversation in made))
     return mixture
+
+
+def dedupe(
+    path: Path,
+    out: Path,
+    *,
+    against: Path | None = None,
+    similarity: float = 0.8,
+    format: str | None = None,
+) -> Conversion:
+    """Write `path` to `out` in our format without near-duplicates (the first stays), and without
+    rows whose requests the evaluation set `against` holds. Raises DataError if nothing is left."""
+    from tooltune.data.duplicates import find_near_duplicates, find_shared, read_requests
+
+    reading = read_conversations(path, format=format)
+    lines, conversations = reading.lines, reading.conversations
+    reasons = {
+        one.index: f"nearly line {lines[one.first]} (similarity {one.similarity:.2f})"
+        for one in find_near_duplicates(conversations, similarity=similarity)
+    }
+    if against is not None:
+        shared = find_shared(conversations, read_requests(against))
+        reasons |= {index: f"shares words with {against}: {words}" for index, words in shared}
+    rows = [one.to_dict() for index, one in enumerate(conversations) if index not in reasons]
+    if not rows:
+        raise DataError(f"{path}: nothing is left to write. Name another file.")
+    left_out = sorted(
+        [*reading.skipped, *((lines[index], reason) for index, reason in reasons.items())]
+    )
+    write_jsonl(out, rows)
+    return Conversion(reading.format, len(rows), left_out)
+
+
+def parse_weight(text: str) -> tuple[Path, float]:
+    """`FILE=WEIGHT`, or `FILE` alone for weight 1. Raises ConfigError."""
+    name, equals, weight = text.rpartition("=")
+    if not equals:
+        return Path(text), 1.0
+    try:
+        return Path(name), float(weight)
+    except ValueError:
+        raise ConfigError(
+            f"mix: not a weight (got {text!r}, expected FILE=NUMBER). Write own.jsonl=3, say."
+        ) from None
 
 
 def _require_sound(files: Sequence[tuple[Path, float]], rows: int | None) -> None:

@@ -9,11 +9,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tooltune.data.readers import read_conversations
+from tooltune.errors import DataError
 from tooltune.jsonl import dump_json
 from tooltune.messages import Conversation
 
@@ -89,6 +92,18 @@ def find_near_duplicates(
 def _jaccard(left: set[int], right: set[int]) -> float:
     common = len(left & right)
     return common / (len(left) + len(right) - common)
+
+
+def read_requests(path: Path) -> list[str]:
+    """What the users of an evaluation set say. Raises DataError where none can be read."""
+    reading = read_conversations(path)
+    requests = [text for one in reading.conversations for text in request_texts(one)]
+    if not requests:
+        raise DataError(
+            f"{path}: no request to compare with (got {len(reading.skipped)} rows that cannot be "
+            "read). Name a dataset in a known format."
+        )
+    return requests
 
 
 def find_shared(
