@@ -214,6 +214,8 @@ def card(
 ) -> None:
     """Write DIR/card.md: what the dataset holds and what was checked.
 
+    Put what `tooltune verify --json` prints into DIR/verify.json to have it on the card.
+
     Example: tooltune card data
     """
     from tooltune.data.card import write_card
