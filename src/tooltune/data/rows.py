@@ -273,7 +273,13 @@ def _from_recipe(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _require_sendable(value: _Value, what: str) -> _Value:
     """Python reads what JSON and UTF-8 cannot hold, and then no server could be sent it."""
     try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        # Text cannot hold a NaN, and is most of what is read.
+        text = (
+            value
+            if isinstance(value, str)
+            else json.dumps(value, ensure_ascii=False, allow_nan=False)
+        )
+        text.encode()
     except UnicodeEncodeError:
         raise UnreadableRowError(f"{what}: half of a surrogate pair (cut text?)") from None
     except ValueError:
