@@ -64,10 +64,10 @@ def test_doubles_and_what_an_evaluation_set_holds_are_reported_and_removed(
 
 
 def test_preflight_shows_what_is_trained_and_writes_a_page(
-    tooltune_here: Tooltune, tmp_path: Path, tiny_llama_folder: Path
+    tooltune_here: Tooltune, tmp_path: Path, tiny_tokenizer_folder: Path
 ) -> None:
     write_jsonl(tmp_path / "a.jsonl", [row("time?"), row("and now?")])
-    arguments = ("a.jsonl", "--preflight", "--model", tiny_llama_folder)
+    arguments = ("a.jsonl", "--preflight", "--model", tiny_tokenizer_folder)
     done = tooltune_here("validate", *arguments, "--html", "p.html")
     assert done.returncode == 0
     assert "⟦Noon.<|im_end|>⟧" in done.stdout

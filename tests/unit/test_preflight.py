@@ -115,7 +115,7 @@ def test_our_rendering_is_transformers_own(
         config=renderer.config,
         where=str(tiny_tokenizer_folder),
     )
-    changed.prompt = lambda messages, tools=(): [1, *renderer.prompt(messages, tools)]  # type: ignore[method-assign]
+    changed.prompt = lambda messages, tools=(): [0, *renderer.prompt(messages, tools)]  # type: ignore[method-assign]
     parity = compare_with_transformers(changed, tiny_tokenizer_folder, ROWS[:1])
     assert (parity.compared, parity.equal) == (2, 0)
     assert parity.first_difference is not None

@@ -30,7 +30,7 @@ class Box(Protocol):
 
 
 OpenBox = Callable[[str | None], AbstractContextManager[Box]]
-"""Opens a fresh sandbox for a kind of world (`meta.kind`; None where the row names none)."""
+"""Opens a fresh sandbox for a kind of world (`meta.world.kind`; None where the row names none)."""
 
 
 def replay_rows(
@@ -41,7 +41,8 @@ def replay_rows(
     failures: dict[int, str] = {}
     kinds: dict[str | None, list[Row]] = {}
     for row in rows:
-        kinds.setdefault(row.meta.get("kind"), []).append(row)
+        world = row.meta.get("world") or {}
+        kinds.setdefault(world.get("kind"), []).append(row)
     done = 0
     for kind, members in kinds.items():
         with ExitStack() as close:
