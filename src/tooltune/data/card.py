@@ -89,9 +89,9 @@ def _origin(summary: Mapping[str, Any]) -> str:
         lines.append("Servers, their versions and licences: not recorded.\n")
     rejected = summary.get("rejected")
     if isinstance(rejected, Mapping) and rejected:
-        rows = sorted(rejected.items(), key=lambda item: -item[1])
+        reasons = sorted(rejected.items(), key=lambda item: -item[1])
         lines.append("Attempts thrown away, by reason:\n")
-        lines.append(table(("reason", "attempts"), rows))
+        lines.append(table(("reason", "attempts"), reasons))
     return "\n".join(lines)
 
 
@@ -160,7 +160,9 @@ def _called_tools(conversations: Sequence[Conversation]) -> Counter[str]:
 
 def _tools(splits: Mapping[str, Sequence[Conversation]]) -> str:
     calls = {name: _called_tools(rows) for name, rows in splits.items()}
-    total: Counter[str] = sum(calls.values(), Counter())
+    total: Counter[str] = Counter()
+    for counter in calls.values():
+        total.update(counter)
     rows = [
         (f"`{tool}`", *(counter[tool] for counter in calls.values()))
         for tool, _ in total.most_common(_MOST_TOOLS)

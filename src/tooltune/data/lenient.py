@@ -154,12 +154,14 @@ def _read_literal(text: str) -> Any:
     """A Python or JSON value, or else the bare words."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
-    for read in (_read_python, json.loads):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-    return text
+    try:
+        return _read_python(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def _short(value: Any) -> str:

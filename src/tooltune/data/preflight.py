@@ -4,7 +4,6 @@ Everything in it is plain values, for `--json`, the terminal and the report alik
 said stands in `missing` with its reason.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -143,5 +142,5 @@ def _one_each(
     for conversation, parts in zip(conversations, sequences, strict=True):
         if parts:
             found.setdefault(conversation.ability or "unnamed", conversation)
-    order = Counter({name: -place for place, name in enumerate((*ABILITIES, "unnamed"))})
-    return dict(sorted(found.items(), key=lambda item: -order[item[0]]))
+    order = (*ABILITIES, *sorted(found.keys() - set(ABILITIES)))
+    return {name: found[name] for name in order if name in found}
