@@ -122,3 +122,22 @@ def test_a_format_that_is_unknown_is_refused_with_those_that_are(
     assert done.returncode == 2
     assert f"--format: unknown (got 'csv', expected one of {', '.join(FORMATS)})" in done.stderr
     assert not (tmp_path / "b.jsonl").exists()
+
+
+def test_what_synth_wrote_passes_the_recheck_and_a_tampered_row_does_not(
+    tooltune_here: Tooltune, tmp_path: Path, tiny_data: Path
+) -> None:
+    rows = [json.loads(line) for line in (tiny_data / "train.jsonl").read_text().splitlines()]
+    place = next(i for i, one in enumerate(rows) if one["ability"] == "single")
+    result = next(m for m in rows[place]["messages"] if m["role"] == "tool")
+    tampered = json.loads(json.dumps(rows[place]))
+    next(m for m in tampered["messages"] if m["role"] == "tool")["content"] = "never said"
+    assert result["content"] != "never said"
+    write_jsonl(tmp_path / "a.jsonl", [*rows, tampered])
+    config = Path(__file__).parents[2] / "examples" / "mcp.json"
+    done = tooltune_here("verify", "a.jsonl", "--config", config, "--json")
+    found = json.loads(done.stdout)
+    assert found["checked"] == found["rows"] == len(rows) + 1
+    assert [(one["line"], one["check"]) for one in found["failures"]] == [(len(rows) + 1, "replay")]
+    assert "recorded is 'never said'" in found["failures"][0]["reason"]
+    assert done.returncode == 1
