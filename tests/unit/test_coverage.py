@@ -78,3 +78,24 @@ def test_uses_are_counted_by_ability_and_what_is_never_used_is_named() -> None:
 def test_imported_rows_without_an_ability_have_a_column_of_their_own() -> None:
     conversation = row("single", {"path": "a"}).model_copy(update={"ability": None})
     assert cover([conversation]).abilities == ("ask", "unnamed")
+
+
+def test_a_tool_under_another_name_counts_as_the_servers() -> None:
+    schema = {"type": "object", "properties": {"where": {"enum": ["a", "b"]}}}
+    shown = Tool(name="change", input_schema=schema)
+    call = ToolCall(id="c", name="change", arguments={"where": "a"})
+    renamed = {"change": {"tool": "edit", "parameters": {"where": "mode"}}}
+    dressed = Conversation(
+        id="y",
+        messages=(Message(role="assistant", tool_calls=(call,)),),
+        tools=(shown,),
+        ability="single",
+        meta={"catalog": {"renamed": renamed}},
+    )
+    ledger = cover([dressed])
+    assert [(row.tool, row.part, row.counts["single"]) for row in ledger.rows] == [
+        ("edit", "", 1),
+        ("edit", "mode", 1),
+        ("edit", "mode=a", 1),
+        ("edit", "mode=b", 0),
+    ]

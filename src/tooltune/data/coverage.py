@@ -49,14 +49,17 @@ class Ledger:
 
 
 def cover(conversations: Sequence[Conversation]) -> Ledger:
-    """Tools are told apart by name; a tool has the parts of all its schemas."""
+    """Tools are told apart by name; a tool has the parts of all its schemas. A tool or parameter
+    shown under another name (`meta.catalog.renamed`) counts under its server's."""
     parts: dict[str, dict[str, str]] = {}
     seen: set[int] = set()
     for conversation in conversations:
         for tool in conversation.tools:
             if id(tool) not in seen:
                 seen.add(id(tool))
-                parts.setdefault(tool.name, {"": "tool"}).update(parts_of(tool))
+                name, parameters = _server_names(conversation, tool.name)
+                found = {_renamed(part, parameters): kind for part, kind in parts_of(tool).items()}
+                parts.setdefault(name, {"": "tool"}).update(found)
     uses = _count_uses(conversations, parts)
     callers = {ability for _, _, ability in uses}
     order = [*ABILITIES, *sorted(callers - set(ABILITIES))]
@@ -123,7 +126,7 @@ def _count_uses(
 ) -> Counter[tuple[str, str, str]]:
     uses: Counter[tuple[str, str, str]] = Counter()
     first_tool = {
-        conversation.id: call.name
+        conversation.id: _server_names(conversation, call.name)[0]
         for conversation in conversations
         for message in conversation.messages
         for call in message.tool_calls[:1]
@@ -132,14 +135,33 @@ def _count_uses(
         ability = conversation.ability or "unnamed"
         for message in conversation.messages:
             for call in message.tool_calls:
-                known = parts.get(call.name, {})
-                used = {"", *_used(call.arguments, "")}
-                uses.update((call.name, part, ability) for part in used if part in known)
+                name, parameters = _server_names(conversation, call.name)
+                known = parts.get(name, {})
+                used = {"", *(_renamed(one, parameters) for one in _used(call.arguments, ""))}
+                uses.update((name, part, ability) for part in used if part in known)
         missing, twin = conversation.meta.get("missing"), conversation.meta.get("twin")
         if ability == ASK and isinstance(missing, str):
             tool = conversation.meta.get("tool") or first_tool.get(str(twin), "")
             uses[str(tool), missing, ASK] += 1
     return uses
+
+
+def _server_names(conversation: Conversation, shown: str) -> tuple[str, dict[str, str]]:
+    """The tool's name at its server, and shown parameter -> the server's."""
+    catalog = conversation.meta.get("catalog")
+    renamed = catalog.get("renamed") if isinstance(catalog, dict) else None
+    names = renamed.get(shown) if isinstance(renamed, dict) else None
+    if not isinstance(names, dict):
+        return shown, {}
+    return str(names.get("tool", shown)), dict(names.get("parameters") or {})
+
+
+def _renamed(part: str, parameters: dict[str, str]) -> str:
+    """The part with its first name, which is the parameter's, exchanged."""
+    if not parameters:
+        return part
+    end = min((part.find(sign) for sign in ".[=" if sign in part), default=len(part))
+    return parameters.get(part[:end], part[:end]) + part[end:]
 
 
 def _used(value: Any, path: str) -> Iterator[str]:
