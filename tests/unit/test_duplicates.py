@@ -60,6 +60,13 @@ def test_near_duplicates_are_those_an_exact_comparison_of_all_pairs_finds() -> N
         assert one.first < one.index
 
 
+def test_all_copies_of_a_row_are_found_however_many_there_are() -> None:
+    rows = [talk("the same words again and again")] * 130
+    found = find_near_duplicates(rows)
+    assert [one.index for one in found] == list(range(1, 130))
+    assert {one.first for one in found} == {0}
+
+
 def test_case_and_punctuation_hide_no_duplicate_but_an_answer_tells_rows_apart() -> None:
     rows = [talk("Show me the log!"), talk("show me  the LOG"), talk("Show me the log!", "No way.")]
     assert [(one.index, one.first, one.similarity) for one in find_near_duplicates(rows)] == [

@@ -8,7 +8,6 @@ reported is never an estimate; of pairs with similarity 0.8 fewer than 1 in 100 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ NGRAM_WORDS = 13
 _BANDS, _ROWS_PER_BAND = 12, 5
 """Similar at 0.8: found with 1 - (1 - 0.8^5)^12 = 0.99; at 0.5 a third is compared in vain."""
 _MOST_IN_BUCKET = 50
-"""A bucket with more rows is compared with its first ones only: pairs grow as the square."""
+"""Rows are compared with so many first ones of their bucket: pairs would grow as the square."""
 _WORD = re.compile(r"\w+")
 _Hashes = npt.NDArray[np.uint64]
 
@@ -79,7 +78,7 @@ def find_near_duplicates(
     best: dict[int, tuple[float, int]] = {}
     compared: set[tuple[int, int]] = set()
     for bucket in _buckets(hashes, begin_N):
-        for first, second in combinations(bucket, 2):
+        for first, second in _pairs(bucket):
             if (first, second) in compared:
                 continue
             compared.add((first, second))
@@ -87,6 +86,12 @@ def find_near_duplicates(
             if found >= similarity and (second not in best or found > best[second][0]):
                 best[second] = (found, first)
     return [NearDuplicate(index, first, found) for index, (found, first) in sorted(best.items())]
+
+
+def _pairs(bucket: list[int]) -> Iterator[tuple[int, int]]:
+    for place, second in enumerate(bucket):
+        for first in bucket[: min(place, _MOST_IN_BUCKET)]:
+            yield first, second
 
 
 def _jaccard(left: set[int], right: set[int]) -> float:
@@ -189,4 +194,4 @@ def _buckets(hashes: _Hashes, begin_N: npt.NDArray[np.int64]) -> Iterator[list[i
         cuts = np.flatnonzero(np.diff(key_N[order])) + 1
         for rows in np.split(order, cuts):
             if len(rows) > 1:
-                yield rows[:_MOST_IN_BUCKET].tolist()
+                yield rows.tolist()
