@@ -112,7 +112,7 @@ def convert(
 @app.command()
 def mix(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE[=WEIGHT]...", help="Datasets with their weights.")
+        list[str], typer.Argument(metavar="FILE[=WEIGHT]", help="Datasets with their weights.")
     ],
     *,
     out: Out,
@@ -177,7 +177,8 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Conversations that synth wrote.")],
     *,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="MCP.JSON", help="Servers to replay on.")
+        Path | None,
+        typer.Option("--config", metavar="MCP.JSON", help="Servers to execute on [beside FILE]."),
     ] = None,
     sample: Annotated[
         int, typer.Option(min=0, help="Rows that are also executed again, drawn at random.")

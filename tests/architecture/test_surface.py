@@ -41,7 +41,7 @@ FLAGS = {
         "--json",
     },
     "convert": {"FILE", "--to", "--out", "--format", "--json"},
-    "mix": {"FILE[=WEIGHT]...", "--out", "--rows", "--seed", "--json"},
+    "mix": {"FILE[=WEIGHT]", "--out", "--rows", "--seed", "--json"},
     "dedupe": {"FILE", "--out", "--against", "--similarity", "--format", "--json"},
     "verify": {"FILE", "--config", "--sample", "--seed", "--json"},
     "card": {"DIR"},

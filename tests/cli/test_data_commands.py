@@ -102,7 +102,7 @@ def test_verify_checks_schema_and_grounding_without_servers(
     ]
     refused = tooltune_here("verify", "a.jsonl")
     assert refused.returncode == 2
-    assert "no servers to execute calls on. Add --config MCP.JSON" in refused.stderr
+    assert "no servers to execute calls on (looked for mcp.json)" in refused.stderr
 
 
 def test_a_card_is_written_beside_the_splits(tooltune_here: Tooltune, tmp_path: Path) -> None:

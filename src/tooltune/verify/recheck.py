@@ -67,8 +67,8 @@ def verify(
     open_box: OpenBox | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verification:
-    """Check a file that synth wrote. `config` names the servers to replay on, `open_box` replaces
-    the sandbox. `sample` 0 executes nothing. Raises DataError for an empty file, ConfigError where
+    """Check a file that synth wrote. `config` names the servers to replay on (by default mcp.json
+    beside the file), `open_box` replaces the sandbox. `sample` 0 executes nothing. Raises DataError for an empty file, ConfigError where
     rows are to be executed and no servers are named, ServerError where one does not start."""
     rows, broken = read_rows(path)
     if not rows and not broken:
@@ -77,7 +77,7 @@ def verify(
         random.Random(seed).sample(rows, min(sample, len(rows))), key=lambda row: row.line
     )
     if open_box is None and any(row.calls for row in drawn):
-        open_box = _sandbox(config)
+        open_box = _sandbox(config or path.parent / "mcp.json")
     by_id = {row.id: row for row in rows}
     failures = [Failure(line, "", "row", reason) for line, reason in broken]
     failures += [failure for row in rows for failure in check_row(row, by_id)]
@@ -148,18 +148,16 @@ def _validator(schema_text: str) -> Draft202012Validator | str:
     return Draft202012Validator(schema, registry=Registry())
 
 
-def _sandbox(config: Path | None) -> OpenBox:
-    if config is None:
+def _sandbox(config: Path) -> OpenBox:
+    if not config.is_file():
         raise ConfigError(
-            "verify: no servers to execute calls on. Add --config MCP.JSON, or --sample 0 to check "
-            "schema and grounding only."
+            f"verify: no servers to execute calls on (looked for {config}). Add --config MCP.JSON, "
+            "or --sample 0 to check schema and grounding only."
         )
     # It starts processes and knows the MCP SDK: only where something is executed.
     from tooltune.worlds.sandbox import Sandbox
 
-    path = config
-
     def open_box(kind: str | None) -> AbstractContextManager[Box]:
-        return cast(AbstractContextManager[Box], Sandbox(path))
+        return cast(AbstractContextManager[Box], Sandbox(config))
 
     return open_box
