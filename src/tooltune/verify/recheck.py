@@ -68,8 +68,9 @@ def verify(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verification:
     """Check a file that synth wrote. `config` names the servers to replay on (by default mcp.json
-    beside the file), `open_box` replaces the sandbox. `sample` 0 executes nothing. Raises DataError for an empty file, ConfigError where
-    rows are to be executed and no servers are named, ServerError where one does not start."""
+    beside the file), `open_box` replaces the sandbox. `sample` 0 executes nothing. Raises DataError
+    for an empty file, ConfigError where rows are to be executed and no servers are named,
+    ServerError where one does not start."""
     rows, broken = read_rows(path)
     if not rows and not broken:
         raise DataError(f"{path}: no row to check (the file is empty). Name another file.")
