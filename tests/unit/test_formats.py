@@ -125,6 +125,15 @@ def test_toolace_writes_calls_in_pythons_form_and_tools_in_prose(tmp_path: Path)
     assert schema_of(conversation) == WEATHER
 
 
+def test_toolace_is_known_by_its_calls_alone(tmp_path: Path) -> None:
+    turns_of_row = [
+        {"from": "user", "value": "Weather?"},
+        {"from": "assistant", "value": "[weather(city='Bern')]"},
+    ]
+    conversation = read_as(tmp_path, "toolace", {"conversations": turns_of_row})
+    assert turns(conversation)[-1] == ("assistant", "", [("weather", {"city": "Bern"})])
+
+
 def test_hermes_tags_calls_and_results_and_quotes_as_python_does(tmp_path: Path) -> None:
     system = f"You are a function calling AI model. <tools>{[{'function': TOOL}]}</tools> Go."
     row = {

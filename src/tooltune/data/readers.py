@@ -5,6 +5,7 @@ is counted with its line and reason, never dropped in silence.
 """
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ MESSAGES = ("tooltune", "openai", "trl", "recipe")
 FORMATS = (*MESSAGES, *_CONVERTERS, "mcp-log")
 
 _ROWS_LOOKED_AT = 200
+_PYTHONIC_TURN = re.compile(r"""'value': ['"]\[[^\[\]{}"']+\(""")
 _GENERAL = (*MESSAGES, "llama-factory")
 """Said of a row that shows nothing of its own: any row that shows more decides for the file."""
 
@@ -123,7 +125,7 @@ def _conversations_format(row: dict[str, Any]) -> str:
         return "hermes" if is_tagged and "function_call'" not in text else "llama-factory"
     if "<tool_call>" in text or "<tools>" in text:
         return "hermes"
-    if "in the format of [func" in text or "'value': '[" in text:
+    if "in the format of [func" in text or _PYTHONIC_TURN.search(text):
         return "toolace"
     return "llama-factory"
 
