@@ -126,7 +126,7 @@ def _read_call(value: Any) -> dict[str, Any]:
     name = next((value[key] for key in _NAMES if isinstance(value.get(key), str)), None)
     if name is None:
         raise UnreadableRowError(f"a call has no name (got {_short(value)})")
-    given = next((value[key] for key in _ARGUMENTS if value.get(key) is not None), {})
+    given: Any = next((value[key] for key in _ARGUMENTS if value.get(key) is not None), {})
     arguments = {} if given == "" else read_value(given)
     if not isinstance(arguments, dict):
         raise UnreadableRowError(

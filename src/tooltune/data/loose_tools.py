@@ -64,7 +64,7 @@ def _to_openai(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise UnreadableRowError(f"tools: a tool has no name (got {str(value)[:60]})")
     keys = ("parameters", "arguments", "inputSchema", "input_schema")
-    parameters = next((value[key] for key in keys if value.get(key)), {})
+    parameters: Any = next((value[key] for key in keys if value.get(key)), {})
     if not isinstance(parameters, dict):
         raise UnreadableRowError(f"tools: the parameters of {value['name']} are no object")
     required = value.get("required")
