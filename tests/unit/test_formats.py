@@ -399,6 +399,10 @@ def test_a_file_that_is_one_list_is_read_with_the_lines_of_its_rows(tmp_path: Pa
     assert "unknown role (got 'nobody'" in reason
 
 
+def test_lines_that_are_lists_are_rows_and_none_is_a_file(tmp_path: Path) -> None:
+    assert [line for line, _ in read(tmp_path, [1], [2]).skipped] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -5,6 +5,7 @@ is counted with its line and reason, never dropped in silence.
 """
 
 import itertools
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -91,10 +92,17 @@ def _convert(convert: Callable[[dict[str, Any]], dict[str, Any]], row: Any) -> d
 
 def _parse(text: str, path: Path) -> Iterator[tuple[int, Any]]:
     """Rows of a JSON list, which may stretch over lines, or of JSON lines."""
-    start = text.lstrip()[:1]
-    is_list = start == "[" and not text.lstrip().partition("\n")[0].rstrip().endswith("]")
-    is_one_line = start == "[" and len(text.split("\n", 1)[-1].strip()) == 0
-    return parse_array(text, path) if is_list or is_one_line else parse_jsonl(text, path)
+    first, _, rest = text.lstrip().partition("\n")
+    is_list = first.startswith("[") and not (rest.strip() and _is_json(first))
+    return parse_array(text, path) if is_list else parse_jsonl(text, path)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return True
 
 
 def detect_format(rows: Iterable[Any]) -> str:
