@@ -55,6 +55,17 @@ def test_what_synth_and_verify_recorded_stands_on_the_card(tmp_path: Path) -> No
     assert "1 executed again, 0 failed" in text
 
 
+def test_kinds_of_world_are_counted_where_rows_name_them(tmp_path: Path) -> None:
+    rows = [row(f"r{i}", f"request number {i}") for i in range(3)]
+    for one, kind in zip(rows, ("store", "store", "web"), strict=True):
+        one.meta["world"] = {"kind": kind}
+    write_jsonl(tmp_path / "train.jsonl", [one.to_dict() for one in rows])
+    write_json(tmp_path / "summary.json", {"servers": {"sqlite": 2, "fetch": 1}})
+    text = write_card(tmp_path).read_text()
+    assert "| store | 2 |\n| web | 1 |\n" in text
+    assert "Servers (fetch, sqlite), their versions and licences: not recorded." in text
+
+
 def test_a_folder_without_splits_has_no_card(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no split to describe"):
         write_card(tmp_path)

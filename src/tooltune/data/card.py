@@ -47,6 +47,7 @@ def write_card(folder: Path) -> Path:
         _tools(splits),
         _servers(splits, summary),
         _meta_table(splits, "program", "Program families"),
+        _kinds(splits),
     ]
     path = folder / "card.md"
     write_text(path, "\n".join(part for part in parts if part))
@@ -79,14 +80,16 @@ def _origin(summary: Mapping[str, Any]) -> str:
     servers = summary.get("servers")
     lines = ["## Origin\n"]
     lines.append(f"Seed: {summary.get('seed', 'not recorded')}.\n")
-    if isinstance(servers, Mapping) and servers:
+    known = servers if isinstance(servers, Mapping) else {}
+    if known and all(isinstance(facts, Mapping) for facts in known.values()):
         keys = ("version", "licence", "tools")
         rows = [
-            (name, *(_shown(facts, key) for key in keys)) for name, facts in sorted(servers.items())
+            (name, *(_shown(facts, key) for key in keys)) for name, facts in sorted(known.items())
         ]
         lines.append(table(("server", *keys), rows))
     else:
-        lines.append("Servers, their versions and licences: not recorded.\n")
+        names = f" ({', '.join(sorted(known))})" if known else ""
+        lines.append(f"Servers{names}, their versions and licences: not recorded.\n")
     rejected = summary.get("rejected")
     if isinstance(rejected, Mapping) and rejected:
         reasons = sorted(rejected.items(), key=lambda item: -item[1])
@@ -177,7 +180,7 @@ def _servers(splits: Mapping[str, Sequence[Conversation]], summary: Mapping[str,
     """Where `summary.servers` lists each server's `tools` by name."""
     offered = {
         tool: server
-        for server, facts in (summary.get("servers") or {}).items()
+        for server, facts in dict(summary.get("servers") or {}).items()
         for tool in (facts.get("tools") if isinstance(facts, Mapping) else None) or ()
     }
     if not offered:
@@ -202,3 +205,16 @@ def _meta_table(splits: Mapping[str, Sequence[Conversation]], key: str, title: s
             share = _percent(number / len(conversations))
             rows.append((name, len(counts), f"{largest} ({share})"))
     return f"## {title}\n\n{table(('split', 'number', 'largest'), rows)}" if rows else ""
+
+
+def _kinds(splits: Mapping[str, Sequence[Conversation]]) -> str:
+    """Rows by the kind of world they were executed in, where `meta.world` names it."""
+    counts = {
+        name: Counter(str((one.meta.get("world") or {}).get("kind", "desk")) for one in rows)
+        for name, rows in splits.items()
+    }
+    kinds = sorted({kind for counter in counts.values() for kind in counter})
+    if len(kinds) < 2:
+        return ""
+    rows = [(kind, *(counter[kind] for counter in counts.values())) for kind in kinds]
+    return f"## Kinds of world\n\n{table(('kind', *splits), rows)}"
