@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from tooltune import __version__
+from tooltune import __version__, cli_data
 from tooltune.errors import ConfigError, TooltuneError
 
 app = typer.Typer(
@@ -103,39 +103,7 @@ def synth(
             print(f"left out: program {program}, whose tools these servers do not offer")
 
 
-@app.command()
-def validate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Conversations, one JSON a line.")],
-    *,
-    model: Annotated[
-        str | None, typer.Option(help="Also count tokens as this model reads them.")
-    ] = None,
-    max_sequence_tokens: Annotated[
-        int, typer.Option(min=8, help="With --model: longer sequences are reported.")
-    ] = 2048,
-    as_json: Json = False,
-) -> None:
-    """Check calls against their tools' schemas, and the order of turns.
-
-    Reads tooltune's, the recipe's, OpenAI's and TRL's format. Exit code 1 if it found something.
-
-    Example: tooltune validate data/train.jsonl
-    """
-    from tooltune import terminal
-    from tooltune.data.validate import validate_file
-
-    renderer = None
-    if model is not None:
-        from tooltune.wiring import load_renderer
-
-        renderer = load_renderer(model)
-    limit = None if model is None else max_sequence_tokens
-    found = validate_file(file, renderer=renderer, max_sequence_tokens=limit)
-    if as_json:
-        terminal.print_json(found.to_dict())
-    else:
-        terminal.print_validation(found)
-    raise typer.Exit(1 if found.issues else 0)
+app.add_typer(cli_data.app)
 
 
 @app.command()

@@ -15,10 +15,22 @@ def dump_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def read_text(path: Path) -> str:
+    """Raises DataError where the file is missing or not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}). Convert the file.") from None
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror or error}). Check the path."
+        ) from None
+
+
 def read_json(path: Path) -> Any:
     """Whole file as JSON. Raises DataError naming line and column."""
     try:
-        return json.loads(_read_text(path))
+        return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}:{error.lineno}: not valid JSON ({error.msg}, column {error.colno}). "
@@ -28,7 +40,12 @@ def read_json(path: Path) -> Any:
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """(line number from 1, value) per non-empty line. Raises DataError at the first bad line."""
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    yield from parse_jsonl(read_text(path), path)
+
+
+def parse_jsonl(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    """`read_jsonl` of text that was read from `path` already."""
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -38,6 +55,39 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
                 f"{path}:{number}: not valid JSON ({error.msg}, column {error.colno}; "
                 f"the line starts {line[:40]!r}). Repair or remove the line."
             ) from None
+
+
+def parse_array(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    """(line it begins in, item) of a file that is one JSON list. Raises DataError where it is
+    not."""
+    decoder = json.JSONDecoder()
+    place, line = _skip_space(text, text.index("[") + 1), 1
+    counted = 0
+    while not text.startswith("]", place):
+        line += text.count("\n", counted, place)
+        counted = place
+        try:
+            value, place = decoder.raw_decode(text, place)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{path}:{error.lineno}: not valid JSON ({error.msg}, column {error.colno}; in the "
+                f"item that begins in line {line}). Repair the file."
+            ) from None
+        yield line, value
+        place = _skip_space(text, place)
+        if text.startswith(",", place):
+            place = _skip_space(text, place + 1)
+        elif not text.startswith("]", place):
+            raise DataError(
+                f"{path}:{line}: the list does not end (got {text[place : place + 20]!r} "
+                "behind an item, expected , or ]). Repair the file."
+            )
+
+
+def _skip_space(text: str, place: int) -> int:
+    while place < len(text) and text[place] in " \t\r\n":
+        place += 1
+    return place
 
 
 def write_text(path: Path, text: str) -> None:
@@ -73,14 +123,3 @@ def unwritable(path: Path, error: OSError) -> DataError:
         f"{path}: cannot be written ({error.strerror or error}). "
         "Free disk space, or name a folder you may write to."
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start}). Convert the file.") from None
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror or error}). Check the path."
-        ) from None

@@ -15,12 +15,14 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from tooltune.messages import ABILITIES
 
 if TYPE_CHECKING:
     from tooltune.data.validate import Validation
     from tooltune.diagnose.finding import Finding
+    from tooltune.verify.recheck import Verification
 
 console = Console(highlight=False)
 """Standard output."""
@@ -74,7 +76,128 @@ def print_validation(found: "Validation", *, most: int = 20) -> None:
     if tokens := counts.get("tokens"):
         rows = [(name, value) for name, value in tokens.items() if name != "histogram"]
         print_table("Tokens", ["of the sequences", "number"], rows)
+    if found.preflight is not None:
+        print_preflight(found.preflight, counts)
     print(f"\n{counts['conversations']} conversations, {len(found.issues)} issues")
+
+
+def print_preflight(found: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+    """What exactly will be trained; what is wrong with it in red."""
+    for example in found.get("examples", ()):
+        console.print(f"\n[bold]As the model reads it: {example['ability']}[/bold] {example['id']}")
+        for spans in example["sequences"]:
+            console.print(_marked(spans), soft_wrap=True)
+    if "training" in found:
+        console.print("\nTokens between ⟦ and ⟧ are trained.")
+        _print_lengths(counts["tokens"]["histogram"])
+        print_table("What is trained", ["", ""], list_preflight_facts(found))
+    else:
+        console.print("\nTokens: not counted, without --model or its tokenizer on this machine.")
+    _print_coverage(found["coverage"])
+    for one in found["duplicates"]["shown"]:
+        print(f"{one['where']}: nearly {one['first']} (similarity {one['similarity']})")
+    print(f"{found['duplicates']['near']} near-duplicates; `tooltune dedupe` removes them")
+
+
+def list_preflight_facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(name, value) in the words that terminal and report share."""
+    training, stop, template = found["training"], found["stop_token"], found["template"]
+    share, ratio = training["supervised_fraction"], training["sharing_ratio"]
+    compared = template["why_not"] or (
+        f"{template['equal']} of {template['compared']} prompts equal, token for token"
+    )
+    if template["first_difference"]:
+        compared += f"; {template['first_difference']}"
+    return [
+        ("rows", f"{training['rows']:,}"),
+        (
+            f"rows over {training['max_sequence_tokens']:,} tokens, left out",
+            f"{training['rows_over_limit']:,}",
+        ),
+        ("tokens", f"{training['tokens']:,}"),
+        ("share of tokens trained", "-" if share is None else f"{100 * share:.1f} %"),
+        ("different catalogs", f"{training['catalogs']:,}"),
+        (
+            f"tokens for each one computed ({training['examples_per_step']} rows a step)",
+            "-" if ratio is None else f"{ratio:.2f}",
+        ),
+        (
+            f"turns whose stop token {' or '.join(stop['tokens'])} is trained",
+            f"{stop['trained']:,} of {stop['turns']:,}",
+        ),
+        ("template beside transformers'", compared),
+    ]
+
+
+def _marked(spans: Sequence[Mapping[str, Any]]) -> Text:
+    text = Text()
+    for span in spans:
+        if span["is_trained"]:
+            text.append(f"⟦{span['head']}⟧", style="green")
+            continue
+        text.append(span["head"], style="dim")
+        if span["folded"]:
+            text.append(f" … {len(span['folded']):,} more characters … ", style="dim italic")
+            text.append(span["tail"], style="dim")
+    return text
+
+
+def _print_lengths(histogram: Mapping[int, int]) -> None:
+    most = max(histogram.values(), default=1)
+    rows = [
+        (f"from {lower:,}", number, "█" * max(round(40 * number / most), 1))
+        for lower, number in histogram.items()
+    ]
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for name in ("tokens", "sequences", ""):
+        table.add_column(name, justify="left" if not name else "right")
+    for row in rows:
+        table.add_row(*map(str, row))
+    console.print("\n[bold]Lengths[/bold]")
+    console.print(table)
+
+
+def _print_coverage(coverage: Mapping[str, Any], *, most: int = 40) -> None:
+    abilities = coverage["abilities"]
+    holes = [row for row in coverage["rows"] if 0 in row["counts"].values()]
+    holes.sort(key=lambda row: any(row["counts"].values()))
+    rows = [
+        (
+            f"{row['tool']} {row['part']}".strip(),
+            row["kind"],
+            *("[red]0[/red]" if row["counts"][name] == 0 else row["counts"][name]
+              for name in abilities),
+        )
+        for row in holes[:most]
+    ]  # fmt: skip
+    if rows:
+        print_table("Coverage: parts with holes", ["part", "kind", *abilities], rows)
+    never = len(coverage["never_used"])
+    print(
+        f"{len(coverage['rows'])} parts of tools, {len(holes)} with a hole, {never} never used"
+        + (f"; {len(holes) - most} more than shown (all with --json)" if len(holes) > most else "")
+    )
+
+
+def print_left_out(where: str, rows: Sequence[tuple[int, str]], *, most: int = 20) -> None:
+    """The first `most` lines with their reasons, then how many there are."""
+    for line, reason in rows[:most]:
+        print(f"{where}:{line}: left out: {reason}")
+    if rows:
+        more = f", {len(rows) - most} more than shown (all of them with --json)"
+        print(f"{len(rows)} rows left out{more if len(rows) > most else ''}")
+
+
+def print_verification(found: "Verification", *, most: int = 20) -> None:
+    for failure in found.failures[:most]:
+        print(f"line {failure.line}: {failure.id}: {failure.check}: {failure.reason}")
+    if len(found.failures) > most:
+        print(f"... and {len(found.failures) - most} more (all of them with --json)")
+    failed = len({failure.line for failure in found.failures})
+    print(
+        f"{found.rows} rows with {found.calls} calls checked, {found.checked} of them executed "
+        f"again: {failed} failed"
+    )
 
 
 def print_evaluation(summary: Mapping[str, Any]) -> None:

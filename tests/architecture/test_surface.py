@@ -30,7 +30,21 @@ KNOBS = {
 
 FLAGS = {
     "synth": {"--config", "--out", "--seed", "--programs", "--json"},
-    "validate": {"FILE", "--model", "--max-sequence-tokens", "--json"},
+    "validate": {
+        "FILE",
+        "--preflight",
+        "--html",
+        "--against",
+        "--model",
+        "--max-sequence-tokens",
+        "--format",
+        "--json",
+    },
+    "convert": {"FILE", "--to", "--out", "--format", "--json"},
+    "mix": {"FILE[=WEIGHT]", "--out", "--rows", "--seed", "--json"},
+    "dedupe": {"FILE", "--out", "--against", "--similarity", "--format", "--json"},
+    "verify": {"FILE", "--config", "--sample", "--seed", "--json"},
+    "card": {"DIR"},
     "plan": {
         "[RECIPE.TOML]",
         "--model",

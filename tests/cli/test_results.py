@@ -113,6 +113,8 @@ def test_evaluate_without_a_saved_result_asks_for_servers(
     )
 
 
-@pytest.mark.parametrize("command", ["synth", "validate", "evaluate"])
+@pytest.mark.parametrize(
+    "command", ["synth", "validate", "convert", "mix", "dedupe", "verify", "evaluate"]
+)
 def test_list_like_commands_offer_json(tooltune_here: Tooltune, command: str) -> None:
     assert "--json" in tooltune_here(command, "--help").stdout

@@ -8,9 +8,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tooltune.data.readers import ROLES, UnreadableRowError, read_row
+from tooltune.data.foreign import FROM_ROWS
+from tooltune.data.readers import detect_format
+from tooltune.data.rows import ROLES, UnreadableRowError, read_row
 from tooltune.data.schema import canonical, check_arguments
+from tooltune.data.sharegpt import FROM_CONVERSATIONS
 from tooltune.data.validate import validate
+from tooltune.data.writers import WRITERS, UnwritableRowError
 from tooltune.jsonl import dump_json
 from tooltune.messages import Conversation, Message, Tool, ToolCall
 
@@ -215,3 +219,35 @@ def test_any_json_is_read_or_refused_with_a_reason(row: Any) -> None:
         assert reason
     else:
         validate([conversation])
+
+
+@given(conversation=conversations(), name=st.sampled_from(sorted(WRITERS)))
+@quick
+def test_what_another_trainers_format_can_hold_comes_back(
+    conversation: Conversation, name: str
+) -> None:
+    """Messages and tools as they were, call ids apart: two formats have none."""
+    try:
+        row = json.loads(dump_json(WRITERS[name](conversation)))
+    except UnwritableRowError:
+        assert name in ("llama-factory", "ms-swift")
+        return
+    assert detect_format([row]) in (name, "openai", "tooltune")
+    convert = {**FROM_ROWS, **FROM_CONVERSATIONS}.get(name, lambda row: row)
+    read = read_row(convert(row), name="x")
+    assert numbered(read) == numbered(conversation)
+
+
+def numbered(conversation: Conversation) -> Any:
+    """Turns with calls and results numbered in order, and the tools."""
+    numbers: dict[str | None, int] = {}
+    turns = []
+    for message in conversation.messages:
+        calls = [
+            (numbers.setdefault(call.id, len(numbers)), call.name, canonical(call.arguments))
+            for call in message.tool_calls
+        ]
+        answered = numbers.get(message.tool_call_id) if message.role == "tool" else None
+        turns.append((message.role, message.content, calls, answered))
+    system_first = turns if turns[0][:2] != ("system", "") else turns[1:]
+    return system_first, [tool.to_openai() for tool in conversation.tools]

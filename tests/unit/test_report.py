@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tooltune.chat.render import Renderer
+from tooltune.chat.spans import FOLD_CHARACTERS, choose_example, mark_trained
 from tooltune.data.readers import read_conversations
 from tooltune.errors import DataError
 from tooltune.report.charts import draw_training, draw_whiskers, smooth
-from tooltune.report.example import FOLD_CHARACTERS, choose_example, mark_trained
 from tooltune.report.page import SECTIONS, format_percent, write_report
 from tooltune.report.predictions import choose_predictions
 from tooltune.rundir import RunDir

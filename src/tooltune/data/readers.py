@@ -1,36 +1,38 @@
-"""Dataset files -> Conversations, whatever common chat format their rows have.
+"""Dataset files -> Conversations, whatever format they are in.
 
-Rows may be ours, OpenAI's (also the legacy `functions`), TRL's (also `prompt`/`completion`), or
-the recipe's own, whose assistant writes `{"tool": ..., "arguments": ...}` as its text. A row that
-cannot be read is counted with its line and reason, never dropped silently.
+The format is found out once a file, from its first rows, or named. A row that cannot be read in it
+is counted with its line and reason, never dropped in silence.
 """
 
+import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
+from tooltune.data.foreign import FROM_ROWS
+from tooltune.data.mcp_log import is_mcp_log, read_mcp_log
+from tooltune.data.rows import UnreadableRowError, read_row
+from tooltune.data.sharegpt import FROM_CONVERSATIONS
+from tooltune.errors import ConfigError
+from tooltune.jsonl import parse_array, parse_jsonl, read_text
+from tooltune.messages import Conversation
 
-from tooltune.data.schema import accepts
-from tooltune.jsonl import dump_json, read_jsonl
-from tooltune.messages import Conversation, Message, Tool, ToolCall
-
-ROLES = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-    "function": "tool",
+_CONVERTERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    **FROM_ROWS,
+    **FROM_CONVERSATIONS,
 }
-_TAGGED = re.compile(r"\s*<tool_response>\s*(.*?)\s*</tool_response>\s*", re.DOTALL)
-_LITERAL_KEYS = frozenset({"default", "const", "enum", "examples"})
+MESSAGES = ("tooltune", "openai", "trl", "recipe")
+"""Formats with `messages` that one reader reads."""
+FORMATS = (*MESSAGES, *_CONVERTERS, "mcp-log")
 
-_Value = TypeVar("_Value")
+_ROWS_LOOKED_AT = 200
+_PYTHONIC_TURN = re.compile(r"""'value': ['"]\[[^\[\]{}"']+\(""")
+_GENERAL = (*MESSAGES, "llama-factory")
+"""Said of a row that shows nothing of its own: any row that shows more decides for the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,35 @@ class Reading:
     conversations: list[Conversation]
     lines: list[int]
     skipped: list[tuple[int, str]]
+    format: str = "openai"
 
 
-class UnreadableRowError(ValueError):
-    """Says why, in words that follow a line number."""
+def read_conversations(path: Path, *, format: str | None = None) -> Reading:
+    """Read a file of JSON lines, one JSON list, or an MCP log; `format` is one of FORMATS, found
+    out where it is None. Raises DataError where the file cannot be read or a line is not JSON,
+    ConfigError for an unknown format."""
+    if format is not None and format not in FORMATS:
+        raise ConfigError(
+            f"--format: unknown (got {format!r}, expected one of {', '.join(FORMATS)}). "
+            "Correct it, or leave it out."
+        )
+    text = read_text(path)
+    if format == "mcp-log" or (format is None and is_mcp_log(text)):
+        found, skipped = read_mcp_log(text)
+        return Reading([one for _, one in found], [line for line, _ in found], skipped, "mcp-log")
+    rows = iter(_parse(text, path))
+    first = list(itertools.islice(rows, _ROWS_LOOKED_AT))
+    chosen = format or detect_format(row for _, row in first)
+    return _read_rows(itertools.chain(first, rows), chosen)
 
 
-def read_conversations(path: Path) -> Reading:
-    """Raises DataError where the file cannot be read or a line is not JSON."""
-    reading = Reading([], [], [])
-    for line, row in read_jsonl(path):
+def _read_rows(rows: Iterable[tuple[int, Any]], chosen: str) -> Reading:
+    reading = Reading([], [], [], chosen)
+    convert = _CONVERTERS.get(chosen)
+    for line, row in rows:
         try:
+            if convert is not None:
+                row = _convert(convert, row)
             reading.conversations.append(read_row(row, name=f"row-{line}"))
             reading.lines.append(line)
         except UnreadableRowError as error:
@@ -58,253 +78,81 @@ def read_conversations(path: Path) -> Reading:
     return reading
 
 
-def read_row(row: Any, *, name: str) -> Conversation:
-    """One row in any of the formats; `name` is its id where it has none of its own. Raises
-    UnreadableRowError."""
+def _convert(convert: Callable[[dict[str, Any]], dict[str, Any]], row: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise UnreadableRowError(f"a row must be an object (got {type(row).__name__})")
-    messages = _messages_of(row)
-    tools = _read_tools(row.get("tools") or row.get("functions"))
-    if any(_recipe_call(message) for message in messages):
-        messages = _from_recipe(messages)
-    row_id = row.get("id")
     try:
-        return Conversation(
-            id=str(row_id) if isinstance(row_id, str | int) and row_id != "" else name,
-            messages=_Messages(tools).read(messages),
-            tools=tools,
-            ability=row.get("ability"),
-            meta=row.get("meta") or {},
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UnreadableRowError(f"{where}: {first['msg']} (got {first['input']!r})") from None
-
-
-def _messages_of(row: dict[str, Any]) -> list[dict[str, Any]]:
-    messages = row.get("messages")
-    if messages is None and isinstance(row.get("prompt"), list):
-        completion = row.get("completion")
-        messages = [*row["prompt"], *(completion if isinstance(completion, list) else [])]
-    if not isinstance(messages, list):
+        return convert(row)
+    except KeyError as error:
         keys = ", ".join(sorted(row)) or "none"
-        raise UnreadableRowError(f"no list `messages` in the row (its keys: {keys})")
-    for index, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else message
-        if not isinstance(message, dict) or not isinstance(role, str) or role not in ROLES:
-            raise UnreadableRowError(
-                f"messages[{index}]: unknown role (got {_short(role)}, expected one of "
-                f"{', '.join(ROLES)})"
-            )
-    return messages
+        raise UnreadableRowError(f"no {error} in the row (its keys: {keys})") from None
+    except (TypeError, AttributeError) as error:
+        raise UnreadableRowError(f"a value is not of the kind this format has ({error})") from None
 
 
-class _Messages:
-    """Reads the turns of one row in order, pairing results with calls as it goes."""
-
-    def __init__(self, tools: Sequence[Tool]) -> None:
-        self.schemas = {tool.name: tool.input_schema for tool in tools}
-        self.num_calls = 0
-        self.open_calls: list[ToolCall] = []
-
-    def read(self, messages: list[dict[str, Any]]) -> tuple[Message, ...]:
-        turns = []
-        for index, value in enumerate(messages):
-            try:
-                turns.append(self.read_turn(value))
-            except UnreadableRowError as error:
-                raise UnreadableRowError(f"messages[{index}]: {error}") from None
-        return tuple(turns)
-
-    def read_turn(self, value: dict[str, Any]) -> Message:
-        role = ROLES[value["role"]]
-        content = _require_sendable(_read_content(value.get("content")), "content")
-        if role == "assistant":
-            self.open_calls = [self.read_call(call) for call in _calls_of(value)]
-            calls = tuple(self.open_calls)
-            return Message(role="assistant", content=content, tool_calls=calls)
-        if role == "tool":
-            return Message(role="tool", content=content, tool_call_id=self.answered(value))
-        return Message(role=role, content=content)
-
-    def read_call(self, value: Any) -> ToolCall:
-        function = value.get("function", value) if isinstance(value, dict) else None
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            raise UnreadableRowError(f"a tool call has no name (got {_short(value)})")
-        name = function["name"]
-        self.num_calls += 1
-        call_id = value.get("id") or f"call_{self.num_calls}"
-        arguments = _read_arguments(function, self.schemas.get(name, {}))
-        arguments = _require_sendable(arguments, f"the arguments of {name}")
-        return ToolCall(id=call_id, name=name, arguments=arguments)
-
-    def answered(self, value: dict[str, Any]) -> str | None:
-        """The id of the call this result answers: as it says, else the next open one (of the
-        named tool, where it names one); None where there is none."""
-        call_id = value.get("tool_call_id")
-        if call_id is None:
-            name = value.get("name")
-            named = [call for call in self.open_calls if call.name == name]
-            call_id = next((call.id for call in named or self.open_calls), None)
-        self.open_calls = [call for call in self.open_calls if call.id != call_id]
-        return call_id
+def _parse(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    """Rows of a JSON list, which may stretch over lines, or of JSON lines."""
+    first, _, rest = text.lstrip().partition("\n")
+    is_list = first.startswith("[") and not (rest.strip() and _is_json(first))
+    return parse_array(text, path) if is_list else parse_jsonl(text, path)
 
 
-def _calls_of(message: dict[str, Any]) -> list[Any]:
-    calls = message.get("tool_calls")
-    if not calls:
-        legacy = message.get("function_call")
-        return [legacy] if legacy else []
-    if not isinstance(calls, list):
-        raise UnreadableRowError(f"tool_calls must be a list (got {_short(calls)})")
-    return calls
-
-
-def _read_content(content: Any) -> str:
-    """Text, nothing, or OpenAI's list of text parts."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list):
-        raise UnreadableRowError(f"content must be text (got {_short(content)})")
-    texts = []
-    for part in content:
-        text = part.get("text") if isinstance(part, dict) else part
-        if not isinstance(text, str):
-            kind = part.get("type") if isinstance(part, dict) else type(part).__name__
-            raise UnreadableRowError(f"a content part is not text (got {kind!r})")
-        texts.append(text)
-    return "".join(texts)
-
-
-def _read_arguments(function: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """JSON text (OpenAI; also empty, also encoded twice) or an object (TRL)."""
-    value = function.get("arguments")
-    if isinstance(value, dict):
-        return _unpad(schema, value)
-    for _ in range(2):
-        if not isinstance(value, str):
-            break
-        try:
-            value = json.loads(value) if value.strip() else {}
-        except json.JSONDecodeError as error:
-            raise UnreadableRowError(
-                f"the arguments of {function['name']} are not JSON ({error.msg}; got "
-                f"{_short(value)})"
-            ) from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise UnreadableRowError(
-            f"the arguments of {function['name']} must be an object (got {_short(value)})"
-        )
-    return value
-
-
-def _unpad(schema: Any, value: dict[str, Any]) -> dict[str, Any]:
-    """Without the nulls that Arrow writes for other tools' parameters. A null stays where the
-    schema accepts one."""
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    known = properties if isinstance(properties, dict) else {}
-    kept: dict[str, Any] = {}
-    for key, item in value.items():
-        if item is None and not accepts(known.get(key), None):
-            continue
-        is_object = isinstance(item, dict) and key in known
-        kept[key] = _unpad(known[key], item) if is_object else item
-    return kept
-
-
-def _read_tools(value: Any) -> tuple[Tool, ...]:
-    """A list, or its JSON text, which no table could have padded."""
-    if not value:
-        return ()
-    if isinstance(value, str):
-        return _parse_tools(value, is_padded=False)
-    return _parse_tools(dump_json(value), is_padded=True)
-
-
-@lru_cache(maxsize=1024)
-def _parse_tools(text: str, *, is_padded: bool) -> tuple[Tool, ...]:
-    """Catalogs repeat from row to row, so each distinct text is read once."""
+def _is_json(text: str) -> bool:
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UnreadableRowError(f"tools: not JSON ({error.msg})") from None
-    if not isinstance(values, list):
-        raise UnreadableRowError(f"tools: must be a list (got {_short(values)})")
-    return tuple(_read_tool(_drop_nulls(value) if is_padded else value) for value in values)
-
-
-def _read_tool(value: Any) -> Tool:
-    """OpenAI's form with or without its `function` wrapper, or MCP's with `inputSchema`."""
-    function = (value.get("function") or value) if isinstance(value, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise UnreadableRowError(f"tools: a tool has no name (got {_short(value)})")
-    keys = ("parameters", "inputSchema", "input_schema")
-    schema = next((function[key] for key in keys if function.get(key)), None)
-    schema = schema or {"type": "object", "properties": {}}
-    if not isinstance(schema, dict):
-        raise UnreadableRowError(f"tools: the schema of {function['name']} is not an object")
-    description = function.get("description") or ""
-    return Tool(name=function["name"], description=str(description), input_schema=schema)
-
-
-def _drop_nulls(schema: Any) -> Any:
-    """Without Arrow's padding; `default: null` stays where the schema speaks of null."""
-    if isinstance(schema, list):
-        return [_drop_nulls(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    is_nullable = '"null"' in dump_json([schema.get("type"), schema.get("anyOf")])
-    return {
-        key: item if key in _LITERAL_KEYS else _drop_nulls(item)
-        for key, item in schema.items()
-        if item is not None or (key == "default" and is_nullable)
-    }
-
-
-def _recipe_call(message: dict[str, Any]) -> dict[str, Any] | None:
-    """`{"tool": ..., "arguments": {...}}` where an assistant's text is nothing else."""
-    content = message.get("content")
-    if message["role"] != "assistant" or not isinstance(content, str):
-        return None
-    if not content.lstrip().startswith("{"):
-        return None
-    try:
-        value = json.loads(content)
+        json.loads(text)
     except json.JSONDecodeError:
-        return None
-    is_call = isinstance(value, dict) and set(value) == {"tool", "arguments"}
-    return {"name": value["tool"], "arguments": value["arguments"]} if is_call else None
+        return False
+    return True
 
 
-def _from_recipe(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The recipe's text calls as tool calls, and tagged user turns behind them as results."""
-    values: list[dict[str, Any]] = []
-    for message in messages:
-        call = _recipe_call(message)
-        content = message.get("content")
-        if call is not None:
-            values.append({"role": "assistant", "content": "", "tool_calls": [call]})
-        elif message["role"] == "user" and (tagged := _TAGGED.fullmatch(str(content))):
-            values.append({"role": "tool", "content": tagged[1]})
-        else:
-            values.append(message)
-    return values
+def detect_format(rows: Iterable[Any]) -> str:
+    """What most rows are that show something of their own."""
+    counts = Counter(_format_of(row) for row in rows if isinstance(row, dict))
+    telling = [name for name, _ in counts.most_common() if name not in _GENERAL]
+    return (telling or [name for name, _ in counts.most_common()] or ["openai"])[0]
 
 
-def _require_sendable(value: _Value, what: str) -> _Value:
-    """Python reads what JSON and UTF-8 cannot hold, and then no server could be sent it."""
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        raise UnreadableRowError(f"{what}: half of a surrogate pair (cut text?)") from None
-    except ValueError:
-        raise UnreadableRowError(f"{what}: NaN or Infinity is not JSON") from None
-    return value
+def _format_of(row: dict[str, Any]) -> str:
+    if "chat" in row:
+        return "glaive"
+    if "query" in row and "answers" in row:
+        return "xlam"
+    if "correct_answer" in row or "chosen_response" in row:
+        return "when2call"
+    if isinstance(row.get("question"), list) and "messages" not in row:
+        return "bfcl"
+    if "conversations" in row:
+        return _conversations_format(row)
+    return _messages_format(row)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+def _conversations_format(row: dict[str, Any]) -> str:
+    text = str(row["conversations"]) + str(row.get("system") or "")
+    if "function_call" in text or "'observation'" in text or isinstance(row.get("tools"), str):
+        is_tagged = "<tool_call>" in text
+        return "hermes" if is_tagged and "function_call'" not in text else "llama-factory"
+    if "<tool_call>" in text or "<tools>" in text:
+        return "hermes"
+    if "in the format of [func" in text or _PYTHONIC_TURN.search(text):
+        return "toolace"
+    return "llama-factory"
+
+
+def _messages_format(row: dict[str, Any]) -> str:
+    messages = row.get("messages")
+    if isinstance(messages, str) or "target_tools" in row or "available_tools" in row:
+        return "toucan"
+    turns = messages if isinstance(messages, list) else []
+    roles = [one.get("role") for one in turns if isinstance(one, dict)]
+    if "tool_call" in roles or "tool_response" in roles:
+        return "ms-swift"
+    if "<TOOLCALL>" in str(messages) or _has_stray_required(row.get("tools")):
+        return "when2call"
+    if "prompt" in row:
+        return "trl"
+    return "tooltune" if "id" in row and isinstance(row.get("tools"), str) else "openai"
+
+
+def _has_stray_required(tools: Any) -> bool:
+    first = tools[0] if isinstance(tools, list) and tools else None
+    return isinstance(first, dict) and "required" in first and "parameters" in first

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tooltune.data.readers import read_conversations
 from tooltune.data.schema import canonical, check_arguments, check_schema
-from tooltune.errors import DataError, ModelError
+from tooltune.errors import DataError
 from tooltune.messages import ABILITIES, Conversation, ToolCall
 
 if TYPE_CHECKING:
     from tooltune.chat.render import Renderer
-
-HISTOGRAM_STEP_TOKENS = 256
+    from tooltune.packing.tree import TokenSequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,17 @@ class Issue:
 @dataclass(frozen=True, slots=True)
 class Validation:
     """`counts` holds conversations, skipped, abilities, calls, calls_by_tool, issues (by code) and,
-    where a renderer was given, tokens (see `_count_tokens`)."""
+    where a renderer was given, tokens (see `lengths.count_tokens`). `preflight` is what
+    `data.preflight` says, None where it was not asked for."""
 
     issues: tuple[Issue, ...]
     counts: dict[str, Any]
+    preflight: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"counts": self.counts, "issues": [asdict(issue) for issue in self.issues]}
+        issues = [asdict(issue) for issue in self.issues]
+        found = {"counts": self.counts, "issues": issues}
+        return found if self.preflight is None else {**found, "preflight": self.preflight}
 
 
 _Found = Iterator[tuple[str, str, str]]
@@ -48,28 +51,38 @@ _Found = Iterator[tuple[str, str, str]]
 
 
 def validate_file(
-    path: Path, *, renderer: "Renderer | None" = None, max_sequence_tokens: int | None = None
+    path: Path,
+    *,
+    renderer: "Renderer | None" = None,
+    max_sequence_tokens: int | None = None,
+    format: str | None = None,
+    against: Path | None = None,
+    with_preflight: bool = False,
 ) -> Validation:
-    """Read and check a dataset; rows that cannot be read are issues too. Raises DataError where a
-    line is not JSON or nothing can be read."""
-    reading = read_conversations(path)
-    skipped = tuple(
+    """Read and check a dataset; rows that cannot be read are issues too. `against` is an evaluation
+    set whose requests must not be in it. Raises DataError where a line is not JSON or nothing can
+    be read."""
+    reading = read_conversations(path, format=format)
+    skipped = [
         Issue("unreadable-row", f"{path}:{line}", reason, "Repair or remove the row.")
         for line, reason in reading.skipped
-    )
+    ]
     if not reading.conversations:
         first = f" The first: {skipped[0].where}: {skipped[0].message}." if skipped else ""
         raise DataError(
             f"{path}: no conversation to train on (got {len(skipped)} rows that cannot be "
             f"read).{first} Name a file with one conversation a line."
         )
-    found = validate(
+    places = [f"{path}:{line}" for line in reading.lines]
+    shared = _find_contaminated(reading.conversations, places, against)
+    return validate(
         reading.conversations,
         renderer=renderer,
         max_sequence_tokens=max_sequence_tokens,
-        places=[f"{path}:{line}" for line in reading.lines],
+        places=places,
+        known=(*skipped, *shared),
+        with_preflight=with_preflight,
     )
-    return _with_skipped(found, skipped)
 
 
 def validate(
@@ -78,29 +91,73 @@ def validate(
     renderer: "Renderer | None" = None,
     max_sequence_tokens: int | None = None,
     places: Sequence[str] | None = None,
+    known: Sequence[Issue] = (),
+    with_preflight: bool = False,
 ) -> Validation:
-    """Check and count; lengths only with a renderer. `places` says where each conversation stands.
-    Raises DataError where there is none."""
+    """Check and count; lengths only with a renderer. `places` says where each conversation stands,
+    `known` are issues found before. Raises DataError where there is none."""
     if not conversations:
         raise DataError("dataset: empty (got 0 conversations, expected at least 1). Add some.")
     places = places or [f"conversation {conversation.id}" for conversation in conversations]
-    issues: list[Issue] = []
+    issues = list(known)
     first_seen: dict[Any, str] = {}
-    lengths: list[int] = []
-    supervised_tokens = 0
+    sequences: list[list[TokenSequence]] = []
     for conversation, place in zip(conversations, places, strict=True):
         found = [fault for rule in RULES for fault in rule(conversation)]
         found += _find_duplicate(conversation, place, first_seen)
         if renderer is not None:
-            lengths_here, supervised, faults = _measure(conversation, renderer, max_sequence_tokens)
-            lengths += lengths_here
-            supervised_tokens += supervised
+            from tooltune.data.lengths import measure
+
+            rendered, faults = measure(conversation, renderer, max_sequence_tokens)
+            sequences.append(rendered)
             found += faults
         issues += [Issue(code, place, message, fix) for code, message, fix in found]
     counts = _count(conversations, issues)
     if renderer is not None:
-        counts["tokens"] = _count_tokens(lengths, supervised_tokens)
-    return Validation(tuple(issues), counts)
+        from tooltune.data.lengths import count_tokens
+
+        counts["tokens"] = count_tokens(sequences)
+    preflight = None
+    if with_preflight:
+        preflight = _preflight(conversations, places, sequences, renderer, max_sequence_tokens)
+    return Validation(tuple(issues), counts, preflight)
+
+
+def _preflight(
+    conversations: Sequence[Conversation],
+    places: Sequence[str],
+    sequences: "Sequence[list[TokenSequence]]",
+    renderer: "Renderer | None",
+    max_sequence_tokens: int | None,
+) -> dict[str, Any]:
+    from tooltune.data.preflight import check_dataset, check_tokens
+
+    found = check_dataset(conversations, places)
+    if renderer is None:
+        return found
+    limit = max_sequence_tokens or max(
+        (len(part.tokens) for parts in sequences for part in parts), default=0
+    )
+    return found | check_tokens(conversations, sequences, renderer, max_sequence_tokens=limit)
+
+
+def _find_contaminated(
+    conversations: Sequence[Conversation], places: Sequence[str], against: Path | None
+) -> list[Issue]:
+    """`contaminated`: a request is shared with the evaluation set."""
+    if against is None:
+        return []
+    from tooltune.data.duplicates import find_shared, read_requests
+
+    return [
+        Issue(
+            "contaminated",
+            places[index],
+            f"a request shares words with {against} ({words})",
+            "Remove the row: `tooltune dedupe --against` does.",
+        )
+        for index, words in find_shared(conversations, read_requests(against))
+    ]
 
 
 def check_roles(conversation: Conversation) -> _Found:
@@ -247,25 +304,6 @@ def _find_duplicate(
     return []
 
 
-def _measure(
-    conversation: Conversation, renderer: "Renderer", max_sequence_tokens: int | None
-) -> tuple[list[int], int, list[tuple[str, str, str]]]:
-    """Lengths of the sequences, supervised tokens among them, and the faults `too-long` and
-    `not-renderable`."""
-    try:
-        sequences = renderer.sequences(conversation)
-    except ModelError as error:
-        return [], 0, [("not-renderable", str(error), "Change the conversation.")]
-    lengths = [len(sequence.tokens) for sequence in sequences]
-    supervised = sum(int(sequence.loss_mask.sum()) for sequence in sequences)
-    longest = max(lengths, default=0)
-    if max_sequence_tokens is None or longest <= max_sequence_tokens:
-        return lengths, supervised, []
-    message = f"{longest} tokens (expected at most {max_sequence_tokens}); training leaves it out"
-    fix = "Raise data.max_sequence_tokens, offer fewer tools, or shorten the results."
-    return lengths, supervised, [("too-long", message, fix)]
-
-
 def _calls(conversation: Conversation) -> Iterator[tuple[int, ToolCall]]:
     for index, message in enumerate(conversation.messages):
         for call in message.tool_calls:
@@ -278,38 +316,9 @@ def _count(conversations: Sequence[Conversation], issues: Sequence[Issue]) -> di
     order = [*ABILITIES, *sorted(abilities.keys() - set(ABILITIES))]
     return {
         "conversations": len(conversations),
-        "skipped": 0,
+        "skipped": sum(issue.code == "unreadable-row" for issue in issues),
         "abilities": {name: abilities[name] for name in order if name in abilities},
         "calls": tools.total(),
         "calls_by_tool": dict(tools.most_common()),
         "issues": dict(Counter(issue.code for issue in issues).most_common()),
     }
-
-
-def _count_tokens(lengths: list[int], supervised_tokens: int) -> dict[str, Any]:
-    """`median` and `p95` are lengths that sequences really have; `histogram` maps the lower bound
-    of each bin of HISTOGRAM_STEP_TOKENS to how many sequences fall into it. None where there is
-    no sequence."""
-    ordered = sorted(lengths)
-    bins = Counter(length // HISTOGRAM_STEP_TOKENS for length in ordered)
-
-    def quantile(fraction: float) -> int | None:
-        return ordered[min(int(fraction * len(ordered)), len(ordered) - 1)] if ordered else None
-
-    return {
-        "sequences": len(ordered),
-        "total": sum(ordered),
-        "supervised": supervised_tokens,
-        "median": quantile(0.5),
-        "p95": quantile(0.95),
-        "max": quantile(1.0),
-        "histogram": {index * HISTOGRAM_STEP_TOKENS: bins[index] for index in sorted(bins)},
-    }
-
-
-def _with_skipped(found: Validation, skipped: tuple[Issue, ...]) -> Validation:
-    if not skipped:
-        return found
-    issues = {"unreadable-row": len(skipped), **found.counts["issues"]}
-    counts = {**found.counts, "skipped": len(skipped), "issues": issues}
-    return Validation((*skipped, *found.issues), counts)

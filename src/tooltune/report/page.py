@@ -4,14 +4,16 @@ A chapter is one function in SECTIONS (run folder -> Section) and one template o
 templates/sections/. What a run lacks is named in its chapter, never left out in silence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tooltune.data.validate import Validation
 from tooltune.jsonl import dump_json, write_text
 from tooltune.report.checks import describe_diagnosis, describe_plan
+from tooltune.report.preflight import describe_preflight, preflight_values
 from tooltune.report.sections import (
     Section,
     describe_data,
@@ -31,6 +33,7 @@ SECTIONS: tuple[Callable[[RunDir], Section], ...] = (
     describe_failures,
     describe_predictions,
     describe_data,
+    describe_preflight,
     describe_training,
     describe_diagnosis,
     describe_recipe,
@@ -41,6 +44,26 @@ SECTIONS: tuple[Callable[[RunDir], Section], ...] = (
 
 def write_report(run: RunDir) -> Path:
     """Write the page and return its path. Raises DataError if a file of the run is broken."""
+    page = render_page([make(run) for make in SECTIONS], name=run.path.resolve().name)
+    write_text(run.report, page)
+    return run.report
+
+
+def write_preflight(found: Validation, path: Path, *, name: str) -> None:
+    """What `validate --preflight` found, as a page of its own."""
+    assert found.preflight is not None, "validated with_preflight"
+    histogram = found.counts.get("tokens", {}).get("histogram", {})
+    head = {"counts": found.counts, "issues": len(found.issues), "name": name}
+    values = preflight_values(found.preflight, histogram)
+    sections = [
+        Section("checked", "Checked", head),
+        Section("preflight", "What exactly will be trained", values),
+    ]
+    write_text(path, render_page(sections, name=name))
+
+
+def render_page(sections: Sequence[Section], *, name: str) -> str:
+    """HTML; the first section is the page's head."""
     environment = Environment(
         loader=PackageLoader("tooltune.report"),
         autoescape=True,
@@ -53,10 +76,7 @@ def write_report(run: RunDir) -> Path:
         "interval": format_interval,
         "json": dump_json,
     }
-    sections = [make(run) for make in SECTIONS]
-    page = environment.get_template("page.html.jinja")
-    write_text(run.report, page.render(name=run.path.resolve().name, sections=sections))
-    return run.report
+    return environment.get_template("page.html.jinja").render(name=name, sections=sections)
 
 
 def format_percent(rate: float | None) -> str:

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from tooltune.chat.render import Renderer
+from tooltune.chat.spans import choose_example, mark_trained
 from tooltune.config import load_recipe
 from tooltune.data.readers import read_conversations
 from tooltune.evaluate.run import read_summary
@@ -15,7 +16,6 @@ from tooltune.evaluate.summary import count_failures
 from tooltune.jsonl import read_jsonl
 from tooltune.messages import ABILITIES, Conversation
 from tooltune.report.charts import draw_training, draw_whiskers
-from tooltune.report.example import choose_example, mark_trained
 from tooltune.report.predictions import RULE, choose_predictions
 from tooltune.rundir import RunDir
 

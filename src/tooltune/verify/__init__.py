@@ -1,0 +1,1 @@
+"""Checks a synthesised dataset again, with none of the code that made it."""
