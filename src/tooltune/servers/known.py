@@ -38,7 +38,8 @@ KNOWN = {
     server.name: server
     for server in (
         KnownServer("git", "pip", "mcp-server-git", "2026.10.19"),
-        KnownServer("time", "pip", "mcp-server-time", "2026.10.19", ("--local-timezone", "UTC"), also=(_CLOCK,)),
+        KnownServer("time", "pip", "mcp-server-time", "2026.10.19", ("--local-timezone", "UTC"),
+                    also=(_CLOCK,)),
         KnownServer("sqlite", "pip", "mcp-server-sqlite", "2025.4.25",
                     ("--db-path", "{folder}/store.db"),
                     also=("mcp==1.30.0",)),

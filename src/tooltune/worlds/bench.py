@@ -30,6 +30,8 @@ CLOCK_SERVERS = ("time", "workspace")
 _WORLDS_KEPT = 40
 _OUR_CODE = FROZEN_CLOCK.parents[2]
 """So that our servers come from the same checkout as this file."""
+_COMMIT_DATE = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "1772442000 +0000")
+"""The git server reads no other form of a date."""
 
 
 class SecretLeakedError(Exception):
@@ -79,6 +81,12 @@ class Bench:
         self._close.close()
 
     @property
+    def world(self) -> World:
+        """The one of the last reset."""
+        assert self._world is not None
+        return self._world
+
+    @property
     def tools(self) -> tuple[Tool, ...]:
         return self.servers.tools
 
@@ -120,7 +128,7 @@ class Bench:
         self._world = world
 
     def _prepared(self, spec: ServerSpec) -> ServerSpec:
-        env = {**GIT_ENV, **spec.env}
+        env = {**GIT_ENV, **_COMMIT_DATE, **spec.env}
         args = spec.args
         modules = [_OUR_CODE] if KNOWN[spec.name].manager == "ours" else []
         if spec.name in CLOCK_SERVERS:
