@@ -139,9 +139,7 @@ def _rename(name: str, dress: str, taken: set[str]) -> str:
     return new
 
 
-def _renamed_tool(
-    tool: Tool, names: dict[str, str], parameters: dict[str, dict[str, str]]
-) -> Tool:
+def _renamed_tool(tool: Tool, names: dict[str, str], parameters: dict[str, dict[str, str]]) -> Tool:
     if tool.name not in names:
         return tool
     given = parameters[tool.name]

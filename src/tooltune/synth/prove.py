@@ -121,16 +121,14 @@ def prove(script: Script, values: Values, turns: Turns, facts: Facts, benches: l
     writes = any(not tools[name].read_only for (name, _), _ in calls)
     state = first.snapshot() if writes else {}
     replayed = _execute(second, world, [call for call, _ in calls])
-    if not all(
-        same_lines(text, result) for text, (_, result) in zip(replayed, calls, strict=True)
-    ):
+    if not all(same_lines(text, result) for text, (_, result) in zip(replayed, calls, strict=True)):
         raise RejectedError("replay gave another result")
     if writes and second.snapshot() != state:
         raise RejectedError("replay left another state")
     for index, ((name, arguments), _) in enumerate(calls):
-        if tools[name].read_only or not _changes(second, world, calls, index, state):
-            if not _is_read(script, values, turns, facts, index):
-                raise RejectedError("a step too many")
+        changes = not tools[name].read_only and _changes(second, world, calls, index, state)
+        if not changes and not _is_read(script, values, turns, facts, index):
+            raise RejectedError("a step too many")
         for optional in arguments.keys() - set(tools[name].input_schema.get("required", ())):
             shorter = {key: value for key, value in arguments.items() if key != optional}
             before = [call for call, _ in calls[:index]]
@@ -159,9 +157,10 @@ def _changes(
 
 
 def _is_read(script: Script, values: Values, turns: Turns, facts: Facts, index: int) -> bool:
-    """Whether what follows a result depends on it: told instead with an empty one, the script
-    stops, calls something else or answers something else."""
-    return any(_told(script, values, turns, index, empty) != (turns, facts) for empty in _EMPTY)
+    """Whether what follows a result depends on it: told an empty one instead, or one that holds
+    every value of the request, the script stops, calls something else or answers otherwise."""
+    others = (*_EMPTY, " ".join(values.values()))
+    return any(_told(script, values, turns, index, other) != (turns, facts) for other in others)
 
 
 def _told(

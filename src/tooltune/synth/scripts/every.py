@@ -1,6 +1,30 @@
-"""All scripts, and the same by name."""
+"""All scripts, by name."""
 
-from tooltune.synth.scripts import desk, files, graph, registers, store, sums, web
+from tooltune.synth.scripts import (
+    desk,
+    desk_shell,
+    everything,
+    files,
+    files_steps,
+    graph,
+    registers,
+    store,
+    store_steps,
+    sums,
+    web,
+)
 
-SCRIPTS = (*store.SCRIPTS, *graph.SCRIPTS, *files.SCRIPTS, *desk.SCRIPTS, *web.SCRIPTS, *sums.SCRIPTS, *registers.SCRIPTS)
-BY_NAME = {one.name: one for one in SCRIPTS}
+_MODULES = (
+    store,
+    store_steps,
+    graph,
+    files,
+    files_steps,
+    desk,
+    desk_shell,
+    web,
+    sums,
+    registers,
+    everything,
+)
+BY_NAME = {script.name: script for module in _MODULES for script in module.SCRIPTS}

@@ -118,21 +118,31 @@ def find_by_first(v: Values) -> Run:
     return {"ids": ", ".join(_ids(_rows(text)))}
 
 
-@script("registers", """
+@script(
+    "registers",
+    """
 = up to {n} {plural} with the {choice} {value}
 ! list at most {n} {plural} whose {choice} is {value}
 show {n} {plural} of {choice} {value}, not more
-""", "{ids} | Here: {ids}.", draw=lambda registers: {**_record(registers), "n": "1"})
+""",
+    "{ids} | Here: {ids}.",
+    draw=lambda registers: {**_record(registers), "n": "1"},
+)
 def find_limited(v: Values) -> Run:
     (text,) = yield _call(v, "find", **{v["choice"]: v["value"]}, limit=int(v["n"]))
     return {"ids": ", ".join(_ids(_rows(text)))}
 
 
-@script("registers", """
+@script(
+    "registers",
+    """
 which {plural} are there?
 = all {plural} of the {domain}
 ! list the {plural} of the {domain}
-""", "{n}, the first is {first_id}. | There are {n}, such as {first_id}.", draw=_record)
+""",
+    "{n}, the first is {first_id}. | There are {n}, such as {first_id}.",
+    draw=_record,
+)
 def find_all(v: Values) -> Run:
     (text,) = yield _call(v, "find")
     rows = _rows(text)
@@ -180,20 +190,31 @@ def cancel_record(v: Values) -> Run:
     return {}
 
 
-@script("registers", """
+@script(
+    "registers",
+    """
 ! end the {noun} {id}, the reason is "{who} asked"
 the {noun} {id} ends because "{who} asked", note that as the reason
-""", "{id} is ended with that reason. | Ended, the reason is noted.", draw=_record)
+""",
+    "{id} is ended with that reason. | Ended, the reason is noted.",
+    draw=_record,
+)
 def cancel_with_reason(v: Values) -> Run:
     yield _call(v, "cancel", id=v["id"], reason=f"{v['who']} asked")
     return {}
 
 
-@script("registers", """
+@script(
+    "registers",
+    """
 what is the {choice} of {id} and of {other}?
 = the {plural} {id} and {other}
 ! look up both {plural} {id} and {other}
-""", "{a} and {b}. | {id}: {a}, {other}: {b}.", draw=_two_records, form="parallel")
+""",
+    "{a} and {b}. | {id}: {a}, {other}: {b}.",
+    draw=_two_records,
+    form="parallel",
+)
 def get_two(v: Values) -> Run:
     first, second = yield [_call(v, "get", id=v["id"]), _call(v, "get", id=v["other"])]
     return {"a": json.loads(first)[v["choice"]], "b": json.loads(second)[v["choice"]]}

@@ -95,11 +95,17 @@ def mean(v: Values) -> Run:
     return {"x": text}
 
 
-@script("sums", """
+@script(
+    "sums",
+    """
 what are {a} plus {b} and {a} times {c}?
 = two results: {a} plus {b}, and {a} times {c}
 ! compute both {a} plus {b} and {a} times {c}
-""", "{x} and {y}. | The sum is {x}, the product {y}.", draw=_numbers, form="parallel")
+""",
+    "{x} and {y}. | The sum is {x}, the product {y}.",
+    draw=_numbers,
+    form="parallel",
+)
 def two_sums(v: Values) -> Run:
     first, second = yield [calculate(f"{v['a']} + {v['b']}"), calculate(f"{v['a']} * {v['c']}")]
     return {"x": first, "y": second}

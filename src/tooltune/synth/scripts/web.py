@@ -133,11 +133,17 @@ def follow_link(v: Values) -> Run:
     return {"x": _fact(v["fact"], other)}
 
 
-@script("web", """
+@script(
+    "web",
+    """
 who is the contact on {url} and who on {other}?
 = the contacts from {url} and {other}
 ! fetch {url} and {other} and name their contacts
-""", "{a} and {b}. | The first has {a}, the second {b}.", draw=_two, form="parallel")
+""",
+    "{a} and {b}. | The first has {a}, the second {b}.",
+    draw=_two,
+    form="parallel",
+)
 def two_pages(v: Values) -> Run:
     first, second = yield [_fetch(v["url"]), _fetch(v["other"])]
     return {"a": _fact("contact", first), "b": _fact("contact", second)}
