@@ -7,7 +7,7 @@ each kind's rows in a part file of its own, so that an interrupted run goes on w
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -73,18 +73,19 @@ def make_recipe(
     *,
     seed: int,
     scale: float = 1.0,
+    kinds: Sequence[str] = tuple(KINDS),
     tell: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RecipeReport:
     """Write out/{train,validation,test}.jsonl, card.md and summary.json.
 
-    `scale` is the fraction of the recipe's rows; `progress` gets rows made and rows in all.
+    `scale` is the fraction of the recipe's rows, `kinds` are the worlds to use; `progress` gets rows made and rows in all.
     Raises ServerError where not one kind of world can be had.
     """
     totals = {split: max(60, round(ROWS[split] * scale)) for split in SPLITS}
     parts = _parts_folder(out, {"seed": seed, "rows": totals})
     report = RecipeReport()
-    tools = _list_tools(parts, tell, report)
+    tools = _list_tools(kinds, parts, tell, report)
     catalogs = make_catalogs(tools, seed)
     units = list(_plan(totals, tools.keys()))
     work = sum(len(jobs) for _, _, jobs in units)
@@ -125,11 +126,11 @@ def _parts_folder(out: Path, plan: dict[str, Any]) -> Path:
 
 
 def _list_tools(
-    parts: Path, tell: Callable[[str], None], report: RecipeReport
+    kinds: Sequence[str], parts: Path, tell: Callable[[str], None], report: RecipeReport
 ) -> dict[str, tuple[Tool, ...]]:
     """Every kind's tools, asked of the servers once; kinds that cannot be had are left out."""
     found: dict[str, tuple[Tool, ...]] = {}
-    for kind in KINDS:
+    for kind in kinds:
         file = parts / f"tools-{kind}.json"
         if not file.exists():
             try:
@@ -153,7 +154,9 @@ def _list_tools(
     return found
 
 
-def _plan(totals: dict[Split, int], kinds: Any) -> Iterator[tuple[Split, str, list[Job]]]:
+def _plan(
+    totals: dict[Split, int], kinds: Collection[str]
+) -> Iterator[tuple[Split, str, list[Job]]]:
     """The jobs of every split and kind; a script's share does not depend on its kind."""
     for split in SPLITS:
         counts = {ability: round(count * _SPARE) + _SPARE_ROWS
@@ -179,12 +182,12 @@ def _plan(totals: dict[Split, int], kinds: Any) -> Iterator[tuple[Split, str, li
         rng.shuffle(pairs)
         jobs += [Job("talk", number, pairs[number % len(pairs)][0],
                      stranger=pairs[number % len(pairs)][1])
-                 for number in range(strange)]  # fmt: skip
+                 for number in range(strange if pairs else 0)]  # fmt: skip
         for kind in sorted(kinds):
             yield split, kind, [job for job in jobs if job.script.kind == kind]
 
 
-def _strangers(scripts: list[Script], kinds: Any) -> Iterator[tuple[Script, str]]:
+def _strangers(scripts: list[Script], kinds: Collection[str]) -> Iterator[tuple[Script, str]]:
     """(script, kind whose tools cannot do it)."""
     for one in scripts:
         for kind in PURPOSES:
@@ -248,7 +251,9 @@ def _assemble(
     rng.shuffle(groups)
     counts = wanted(total)
     by_catalog = [row for group in groups for row in group[:1]]
-    groups += talk_rows(split, round(counts["talk"] * SMALL_TALK_SHARE), by_catalog, rng)
+    strangers = sum(row.ability == "talk" for row in by_catalog)
+    small = max(round(counts["talk"] * SMALL_TALK_SHARE), counts["talk"] - strangers)
+    groups += talk_rows(split, small, by_catalog, rng)
     # Pairs first: single rows fill up what the twins of `ask` leave open.
     groups.sort(key=lambda group: -len(group))
     return _choose(groups, counts, total, split, report, rng)

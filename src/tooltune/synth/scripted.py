@@ -5,23 +5,22 @@ reason, and drawn again.
 """
 
 import random
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 from tooltune.messages import Conversation, Message, ToolCall
 from tooltune.synth import replies
 from tooltune.synth.catalogs import Catalog, dress_up
 from tooltune.synth.draw import NothingToDrawError, Values
-from tooltune.synth.grammar import Family, Request, normalise, word_request
+from tooltune.synth.grammar import Family, Request, word_request
 from tooltune.synth.maker import SYSTEM_PROMPT
 from tooltune.synth.phrasings.refusals import Danger
 from tooltune.synth.prove import RejectedError, prove, run_script
 from tooltune.synth.scripts.dangers import Risk
 from tooltune.synth.scripts.every import BY_NAME
+from tooltune.synth.scripts.frames import families_of
 from tooltune.synth.scripts.script import Script
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.desk import World
@@ -36,7 +35,6 @@ WORLDS: dict[Split, int] = {"train": 40, "validation": 6, "test": 10}
 _ATTEMPTS = 24
 _LONGEST_RESULT = 1500
 """Characters; with longer results few conversations would fit 2,048 tokens."""
-_TEST_SHARE, _VALIDATION_SHARE = 0.14, 0.07
 _QUESTIONS = (
     "Which {noun} do you mean?",
     "Which {noun} should I use?",
@@ -79,24 +77,6 @@ class Output:
     """Twins stand together."""
     rejected: Counter[str] = field(default_factory=Counter)
     by_script: dict[str, Counter[str]] = field(default_factory=dict)
-
-
-@cache
-def families_of(program: str, lines: str) -> dict[Split, tuple[Family, ...]]:
-    """Whole families by split, after a hash of the wording: two programs that share one agree."""
-    parts: dict[Split, list[Family]] = {"train": [], "validation": [], "test": []}
-    for line in lines.splitlines():
-        place = (zlib.crc32(f"split {normalise(line)}".encode()) % 1000) / 1000
-        split: Split = "train"
-        if place < _TEST_SHARE + _VALIDATION_SHARE:
-            split = "test" if place < _TEST_SHARE else "validation"
-        parts[split].append(Family(program, line))
-    # A program with few families still has some in each split: the first ones, by hash.
-    for split in ("test", "validation"):
-        if not parts[split] and len(parts["train"]) > 2:
-            parts["train"].sort(key=lambda family: zlib.crc32(family.text.encode()))
-            parts[split].append(parts["train"].pop())
-    return {split: tuple(part) for split, part in parts.items()}
 
 
 class ScriptMaker:

@@ -12,7 +12,7 @@ from tooltune.synth.scripts.script import Run, call, need, script, scripts_of
 ! save< "{text}"~ the text> as< {path}~ a file>
 ! create< the file {path}~ a file> with the text< "{text}"~ I told you>
 """, "Saved in {path}. | {path} is written.", draw=at.new_file,
-asks={"path": ("path", "path of the file"), "text": ("content", "content")})  # fmt: skip
+asks={"path": ("path", "file path"), "text": ("content", "content")})  # fmt: skip
 def write_text_file(v: Values) -> Run:
     yield call("write_file", path=v["path"], content=v["text"])
     return {}

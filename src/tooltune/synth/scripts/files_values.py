@@ -7,7 +7,7 @@ from tooltune.synth.scripts.script import Call, call, need
 from tooltune.worlds import pools, words
 from tooltune.worlds.papers import Papers
 
-PATH = {"path": ("path", "path of the file")}
+PATH = {"path": ("path", "file path")}
 
 
 def read(path: str) -> Call:

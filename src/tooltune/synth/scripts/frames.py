@@ -3,6 +3,14 @@
 Together with a program's own phrases they make dozens of phrasing families of a few lines.
 """
 
+import zlib
+from functools import cache
+
+from tooltune.synth.grammar import Family, normalise
+from tooltune.worlds.pools import Split
+
+TEST_SHARE, VALIDATION_SHARE = 0.14, 0.07
+
 NOUN_FRAMES = """
 show me @
 give me @
@@ -79,3 +87,21 @@ def expand(families: str) -> str:
         phrase = line[2:] if line[:2] in ("= ", "! ") else line
         lines += [frame.replace("@", phrase) for frame in frames]
     return "\n".join(dict.fromkeys(lines))
+
+
+@cache
+def families_of(program: str, lines: str) -> dict[Split, tuple[Family, ...]]:
+    """Whole families by split, after a hash of the wording: two programs that share one agree."""
+    parts: dict[Split, list[Family]] = {"train": [], "validation": [], "test": []}
+    for line in lines.splitlines():
+        place = (zlib.crc32(f"split {normalise(line)}".encode()) % 1000) / 1000
+        split: Split = "train"
+        if place < TEST_SHARE + VALIDATION_SHARE:
+            split = "test" if place < TEST_SHARE else "validation"
+        parts[split].append(Family(program, line))
+    # A program with few families still has some in each split: the first ones, by hash.
+    for split in ("test", "validation"):
+        if not parts[split] and len(parts["train"]) > 2:
+            parts["train"].sort(key=lambda family: zlib.crc32(family.text.encode()))
+            parts[split].append(parts["train"].pop())
+    return {split: tuple(part) for split, part in parts.items()}

@@ -144,8 +144,8 @@ def create_entity(v: Values) -> Run:
 ! add {who} ({fact}) and {other} ({fact2}), both of type {kind}
 """, "{who} and {other} are in the graph. | Both are added.", draw=_two_new)  # fmt: skip
 def create_two(v: Values) -> Run:
-    yield call("create_entities", entities=[_entity(v["who"], v["kind"], v["fact"]),
-                                            _entity(v["other"], v["kind"], v["fact2"])])  # fmt: skip
+    second = _entity(v["other"], v["kind"], v["fact2"])
+    yield call("create_entities", entities=[_entity(v["who"], v["kind"], v["fact"]), second])
     return {}
 
 

@@ -19,7 +19,7 @@ def _call(v: Values, operation: str, **arguments: Any) -> Call:
 def _domain(registers: Registers) -> tuple[Domain, Values]:
     domain = registers.rng.choice(registers.domains)
     return domain, {"domain": domain.name, "noun": domain.noun, "plural": domain.plural,
-                    "choice": domain.choice}  # fmt: skip
+                    "choice": domain.choice, "id_name": domain.id_name}  # fmt: skip
 
 
 def _spelled(value: Any) -> str:

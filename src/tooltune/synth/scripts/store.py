@@ -188,7 +188,8 @@ how many rows do {table} and {other} have?
 draw=at.two_tables, form="parallel")  # fmt: skip
 def count_both(v: Values) -> Run:
     first, second = yield [
-        at.read(f"SELECT COUNT(*) FROM {v['table']}"), at.read(f"SELECT COUNT(*) FROM {v['other']}"),
+        at.read(f"SELECT COUNT(*) FROM {v['table']}"),
+        at.read(f"SELECT COUNT(*) FROM {v['other']}"),
     ]  # fmt: skip
     return {"a": at.one(first), "b": at.one(second)}
 
