@@ -29,7 +29,16 @@ KNOBS = {
 }
 
 FLAGS = {
-    "synth": {"--config", "--out", "--seed", "--json"},
+    "synth": {
+        "--config",
+        "--out",
+        "--recipe",
+        "--scale",
+        "--from-schemas",
+        "--allow-writes",
+        "--seed",
+        "--json",
+    },
     "validate": {"FILE", "--model", "--max-sequence-tokens", "--json"},
     "plan": {
         "[RECIPE.TOML]",

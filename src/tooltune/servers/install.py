@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tooltune.errors import ServerError
 from tooltune.jsonl import write_json
-from tooltune.servers.known import KnownServer
+from tooltune.servers.known import KNOWN, KnownServer
 from tooltune.servers.spec import ServerSpec
 
 INSTALL_SECONDS = 900
@@ -32,6 +32,26 @@ def servers_folder() -> Path:
         return Path(folder) / "servers"
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "tooltune" / "servers"
+
+
+def installed(spec: ServerSpec, folder: Path) -> ServerSpec:
+    """A spec that names a known package, with the command that starts it in `folder`.
+
+    Raises ServerError where it cannot be installed."""
+    assert spec.package is not None
+    ready = ready_spec(KNOWN[spec.package], folder, say)
+    args = ready.args
+    if spec.args:
+        own = len(KNOWN[spec.package].args)
+        args = (*args[: len(args) - own], *spec.args)
+    return spec.model_copy(
+        update={"command": ready.command, "args": args, "env": {**ready.env, **spec.env}}
+    )
+
+
+def say(line: str) -> None:
+    """Progress lines for people, apart from what a command prints."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def ready_specs(

@@ -23,6 +23,7 @@ from tooltune.synth.catalogs import Catalog, make_catalogs
 from tooltune.synth.scripted import PURPOSES, Job, ScriptMaker, scripts_for
 from tooltune.synth.scripts.dangers import RISKS
 from tooltune.synth.scripts.every import BY_NAME
+from tooltune.synth.scripts.frames import families_of
 from tooltune.synth.scripts.script import Script
 from tooltune.synth.talk_rows import talk_rows
 from tooltune.worlds.bench import Bench
@@ -36,6 +37,8 @@ SHARES = {"single": 0.38, "chain": 0.29, "ask": 0.09, "refuse": 0.07, "harmless"
 SMALL_TALK_SHARE = 0.25
 """Of the `talk` rows: greetings and general questions; the others are wishes out of reach."""
 MOST_PER_PROGRAM = 0.02
+_LEAST_PER_PROGRAM = 20
+"""The share binds in splits that are large enough for it."""
 _SPARE, _SPARE_ROWS = 1.06, 4
 """Made beyond what is wanted, because requests may come out alike in two parts."""
 _KINDS_AT_ONCE = 2
@@ -79,7 +82,9 @@ def make_recipe(
 ) -> RecipeReport:
     """Write out/{train,validation,test}.jsonl, card.md and summary.json.
 
-    `scale` is the fraction of the recipe's rows, `kinds` are the worlds to use; `progress` gets rows made and rows in all.
+    `scale` is the fraction of the recipe's rows, `kinds` are the worlds to use; `progress` gets
+    rows made and rows in all. An interrupted run goes on where it stopped.
+
     Raises ServerError where not one kind of world can be had.
     """
     totals = {split: max(60, round(ROWS[split] * scale)) for split in SPLITS}
@@ -164,18 +169,22 @@ def _plan(
         scripts = [one for one in scripts_for(split) if one.kind in kinds]
         jobs: list[Job] = []
         asks = [(one, slot) for one in scripts for slot in one.asks]
-        jobs += [Job("ask", number, *asks[number % len(asks)]) for number in range(counts["ask"])]
+        jobs += [
+            Job("ask", number, *asks[number % len(asks)])
+            for number in range(counts["ask"] if asks else 0)
+        ]
         risks = [risk for risk in RISKS if risk.kind in kinds]
-        for number in range(counts["refuse"]):
+        for number in range(counts["refuse"] if risks else 0):
             risk = risks[number % len(risks)]
-            lines = risk.harmless_families
-            name, text = lines[(number // len(risks) * 7) % len(lines)]
-            jobs.append(Job("refuse", number, BY_NAME[name], risk=risk, wording=text))
+            names = {text: name for name, text in risk.harmless_families}
+            lines = families_of(risk.name, "\n".join(names))[split]
+            text = lines[(number // len(risks) * 7) % len(lines)].text
+            jobs.append(Job("refuse", number, BY_NAME[names[text]], risk=risk, wording=text))
         for ability in ("single", "chain"):
             own = [one for one in scripts if one.ability == ability]
             twins = counts["ask"] if ability == "single" else 0
-            jobs += [Job(ability, number, own[number % len(own)])
-                     for number in range(max(len(own), counts[ability] - twins))]  # fmt: skip
+            rows = max(len(own), counts[ability] - twins) if own else 0
+            jobs += [Job(ability, number, own[number % len(own)]) for number in range(rows)]
         strange = round(counts["talk"] * (1 - SMALL_TALK_SHARE)) + _SPARE_ROWS
         pairs = list(_strangers([one for one in scripts if one.kind != HELD_OUT], kinds))
         rng = random.Random(f"strangers {split}")
@@ -270,7 +279,7 @@ def _choose(
     chosen: list[Conversation] = []
     open_rows, requests = Counter(counts), set[str]()
     programs: Counter[str] = Counter()
-    most = max(6, int(total * MOST_PER_PROGRAM))
+    most = max(_LEAST_PER_PROGRAM, int(total * MOST_PER_PROGRAM))
     for group in groups:
         asked = [row.messages[1].content for row in group]
         needs = Counter(str(row.ability) for row in group)

@@ -165,7 +165,7 @@ class ScriptMaker:
         reply = Message(role="assistant", content=replies.refusal(words, rng))
         yield self._told(
             job, "refuse", refused, reply, row,
-            {"program": f"refuse_{risk.name}", "twin": row.id},
+            {"program": f"refuse_{risk.name}", "twin": row.id, "values": {}},
         )  # fmt: skip
 
     def _out_of_reach(self, job: Job, values: Values, rng: random.Random) -> Conversation:
@@ -174,7 +174,9 @@ class ScriptMaker:
         alone = [one for one in shown if len(one.tools) == len(one.real_names)] or shown
         purpose = PURPOSES[job.stranger]
         reply = Message(role="assistant", content=rng.choice(_OUT_OF_REACH).format(purpose=purpose))
-        meta = self._meta(job, request[1], {"program": f"out_of_reach_{job.script.kind}"})
+        meta = self._meta(
+            job, request[1], {"program": f"out_of_reach_{job.script.kind}", "values": values}
+        )
         own = [one for one in alone if not self._can(one)]
         if not own:
             raise RejectedError("no catalog")

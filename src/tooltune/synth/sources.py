@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tooltune.errors import ConfigError
+from tooltune.servers.install import say
 from tooltune.synth.generate import Report, synthesise
 from tooltune.synth.recipe import RecipeReport, make_recipe
 from tooltune.synth.schemas import SchemaReport, from_schemas
-from tooltune.worlds.bench import say
 
 
 @dataclass(frozen=True, slots=True)

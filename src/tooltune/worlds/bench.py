@@ -5,7 +5,6 @@ the rules of `worlds.masks` applied, so that the same world and calls give the s
 """
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -161,8 +160,3 @@ def renamed(value: Any, old: str, new: str) -> Any:
     if isinstance(value, list):
         return [renamed(item, old, new) for item in value]
     return value
-
-
-def say(line: str) -> None:
-    """Progress lines for people, apart from what a command prints."""
-    print(line, file=sys.stderr, flush=True)
