@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,8 +70,23 @@ def tooltune(
 @app.command()
 def synth(
     *,
-    config: Config,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the three splits.")],
+    config: Annotated[
+        Path | None, typer.Option(metavar="MCP.JSON", help="Your tool servers.")
+    ] = None,
+    recipe: Annotated[
+        Literal["mcp-agent"] | None,
+        typer.Option(help="Instead of your servers: the recipe's whole dataset."),
+    ] = None,
+    scale: Annotated[
+        float, typer.Option(min=0, max=1, help="With --recipe: this fraction of its rows.")
+    ] = 1.0,
+    from_schemas: Annotated[
+        bool, typer.Option("--from-schemas", help="Any servers: work from their schemas alone.")
+    ] = False,
+    allow_writes: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --from-schemas: a folder to write in.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
     programs: Annotated[
         str, typer.Option(metavar="NAMES", help="What to teach: core, all, or names with commas.")
@@ -80,27 +95,20 @@ def synth(
 ) -> None:
     """Write conversations by executing calls on the real servers.
 
-    Writes train.jsonl, validation.jsonl and test.jsonl into DIR.
+    Writes train.jsonl, validation.jsonl and test.jsonl into DIR. An interrupted `--recipe` goes on.
 
     Example: tooltune synth --config mcp.json --out data --seed 7
     """
     from tooltune import terminal
-    from tooltune.synth.generate import synthesise
-    from tooltune.synth.programs import CORE, PROGRAMS
+    from tooltune.synth.sources import Source, make
 
-    wanted = {"core": CORE, "all": PROGRAMS}.get(programs) or programs.split(",")
+    source = Source(config, recipe, scale, from_schemas, allow_writes, programs)
     with terminal.progress() as show:
-        made = synthesise(
-            config, out, seed=seed, programs=wanted, progress=partial(show, "conversations")
-        )
+        made = make(source, out, seed=seed, progress=partial(show, "conversations"))
     if as_json:
         terminal.print_json(asdict(made))
     else:
-        terminal.print_counts(made.rows)
-        for reason, attempts in made.rejected.items():
-            print(f"thrown away: {attempts} attempts, {reason}")
-        for program in made.left_out:
-            print(f"left out: program {program}, whose tools these servers do not offer")
+        terminal.print_synthesis(made.rows, made.rejected, made.left_out)
 
 
 app.add_typer(cli_data.app)

@@ -62,6 +62,19 @@ def print_stop(finding: "Finding") -> None:
     log.print(f"{finding.cause} {finding.change} A checkpoint was saved; --resume goes on.")
 
 
+def print_synthesis(
+    counts: Mapping[str, Mapping[str, int]],
+    rejected: Mapping[str, int],
+    left_out: Mapping[str, str] | Sequence[str],
+) -> None:
+    """What was written, then what was thrown away or left out, and why."""
+    print_counts(counts)
+    for reason, attempts in rejected.items():
+        print(f"thrown away: {attempts} attempts, {reason}")
+    for one in left_out.values() if isinstance(left_out, Mapping) else left_out:
+        print(f"left out: {one}")
+
+
 def print_validation(found: "Validation", *, most: int = 20) -> None:
     """The first `most` issues in full, then how many there are of each kind, then what is there."""
     for issue in found.issues[:most]:

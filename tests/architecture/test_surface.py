@@ -29,7 +29,17 @@ KNOBS = {
 }
 
 FLAGS = {
-    "synth": {"--config", "--out", "--seed", "--programs", "--json"},
+    "synth": {
+        "--config",
+        "--out",
+        "--recipe",
+        "--scale",
+        "--from-schemas",
+        "--allow-writes",
+        "--seed",
+        "--programs",
+        "--json",
+    },
     "validate": {
         "FILE",
         "--preflight",

@@ -22,6 +22,7 @@ from tooltune.errors import ConfigError, ServerError
 from tooltune.messages import Tool, ToolResult
 from tooltune.servers.catalog import narrow
 from tooltune.servers.connection import Mode, call_tool, connect, list_tools, one_line
+from tooltune.servers.install import installed
 from tooltune.servers.spec import ServerSpec
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class _Server:
         spec = self.spec.expanded()
         if not self._cwd.is_dir():
             raise ConfigError(f"server {spec.name}: no folder {self._cwd} to run in. Create it.")
+        if spec.package is not None:
+            spec = installed(spec, self._cwd)
         self._stderr.seek(0)
         self._stderr.truncate()
         failure: Exception = AssertionError("no mode was tried")

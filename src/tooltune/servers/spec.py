@@ -1,7 +1,8 @@
 """Reads a standard `mcp.json`: which tool servers there are and how to start each.
 
-Accepts the `mcpServers` key of Claude Desktop, Cursor and others, and VS Code's `servers`. Three
-keys are ours: `tools`, `timeout_seconds` and `trusted`. Unknown keys are ignored, as elsewhere.
+Accepts the `mcpServers` key of Claude Desktop, Cursor and others, and VS Code's `servers`. Four
+keys are ours: `package`, `tools`, `timeout_seconds` and `trusted`. Unknown keys are ignored, as
+elsewhere.
 """
 
 import os
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tooltune.errors import ConfigError, DataError
 from tooltune.jsonl import read_json
+from tooltune.servers.known import KNOWN
 
 _VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}")
 _UNKNOWN_VARIABLE = re.compile(r"\$\{[^}]*\}")
@@ -27,6 +29,9 @@ class ServerSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     name: str
+    package: str | None = None
+    """Instead of a command: the name of a known server (`servers.known`), which is installed into
+    an environment of its own at the first use. `args`, where given, replace its own."""
     command: str = Field(min_length=1)
     """Program to run. `python` and `python3` mean the interpreter that runs tooltune, so servers
     installed beside it are found; write a full path for any other."""
@@ -124,6 +129,13 @@ def _entries(path: Path) -> dict[str, Any]:
 
 
 def _spec(path: Path, name: str, entry: dict[str, Any]) -> ServerSpec:
+    if isinstance(package := entry.get("package"), str):
+        if package not in KNOWN:
+            raise ConfigError(
+                f"{path}: server {name}: package: no server known by that name (got {package!r}, "
+                f"expected one of {', '.join(KNOWN)}). Give a command instead."
+            )
+        entry = {"command": package, **entry}
     if "command" not in entry:
         url = next((key for key in ("url", "serverUrl") if key in entry), None)
         found = f"a {url}" if url else "no command"

@@ -8,7 +8,7 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,6 +96,8 @@ class Desk:
     projects: tuple[Project, ...]
     leads: dict[str, tuple[Project, Lead]]
     """By kind: zone, time, branch, word, path."""
+    rng: random.Random = field(default_factory=random.Random, compare=False)
+    """For drawing values, where the drawer brings no generator of its own."""
 
 
 def plan_desk(world: World) -> list[ProjectPlan]:

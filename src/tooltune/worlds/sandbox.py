@@ -6,12 +6,10 @@ is replaced, the folder itself, which is their working directory, stays. Their c
 
 import hashlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +18,7 @@ from tooltune.messages import Tool, ToolResult
 from tooltune.servers.client import Servers
 from tooltune.servers.spec import read_specs
 from tooltune.worlds.desk import GIT_ENV, Desk, World, build_desk
+from tooltune.worlds.folder import Content, restore
 
 FROZEN_CLOCK = Path(tooltune.servers.__file__).parent / "frozen_clock"
 
@@ -37,7 +36,7 @@ class Sandbox:
         self._servers: Servers | None = None
         self._world: World | None = None
         self._dirty = False
-        self._desks: dict[World, tuple[Desk, _Content]] = {}
+        self._desks: dict[World, tuple[Desk, Content]] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as close:
@@ -73,7 +72,7 @@ class Sandbox:
         wanted = World.from_dict(world)
         self._clock.write_text(wanted.clock)
         if self._dirty and self._world is not None:
-            _restore(self.desk_folder, self._desks[self._world][1])
+            restore(self.desk_folder, self._desks[self._world][1])
         self._dirty = False
         if wanted != self._world:
             self._swap(wanted)
@@ -92,7 +91,7 @@ class Sandbox:
 
         Equal snapshots mean equal states; times and other noise of the file system are left out.
         """
-        return dict(_state(self.desk_folder))
+        return folder_state(self.desk_folder)
 
     def _running(self) -> Servers:
         if self._servers is None:
@@ -114,7 +113,7 @@ class Sandbox:
         if wanted not in self._desks:
             place.mkdir()
             desk = build_desk(wanted, place)
-            self._desks[wanted] = desk, _Content.of(place)
+            self._desks[wanted] = desk, Content.of(place)
         _move_entries(place, self.desk_folder)
         self._world = wanted
 
@@ -122,55 +121,14 @@ class Sandbox:
         return self._shelf / f"{world.split}-{world.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What a folder holds, in memory: relative path to bytes, and the folders."""
-
-    files: dict[str, bytes]
-    folders: frozenset[str]
-
-    @classmethod
-    def of(cls, root: Path) -> "_Content":
-        files, folders = {}, set()
-        for path, is_folder in _walk(str(root)):
-            key = os.path.relpath(path, root)
-            if is_folder:
-                folders.add(key)
-            else:
-                files[key] = Path(path).read_bytes()
-        return cls(files, frozenset(folders))
-
-
-def _restore(root: Path, content: _Content) -> None:
-    """Undo whatever was done in `root`, touching only what differs."""
-    found: set[str] = set()
-    for path, is_folder in list(_walk(str(root))):
-        key = os.path.relpath(path, root)
-        if is_folder and key not in content.folders:
-            shutil.rmtree(path, ignore_errors=True)
-        elif not is_folder and key not in content.files:
-            Path(path).unlink(missing_ok=True)
-        elif is_folder or Path(path).read_bytes() == content.files[key]:
-            found.add(key)
-    for key in sorted(content.folders - found):
-        (root / key).mkdir()
-    for key in content.files.keys() - found:
-        (root / key).write_bytes(content.files[key])
-
-
-def _walk(folder: str) -> Iterator[tuple[str, bool]]:
-    """(path, whether it is a folder) of everything below, a folder before its content."""
-    with os.scandir(folder) as entries:
-        for entry in list(entries):
-            is_folder = entry.is_dir(follow_symlinks=False)
-            yield entry.path, is_folder
-            if is_folder:
-                yield from _walk(entry.path)
-
-
 def _move_entries(source: Path, target: Path) -> None:
     for entry in list(source.iterdir()):
         entry.rename(target / entry.name)
+
+
+def folder_state(root: Path) -> dict[str, str]:
+    """The state of a folder with files and git repositories (see `Sandbox.snapshot`)."""
+    return dict(_state(root))
 
 
 def _state(root: Path) -> Iterator[tuple[str, str]]:

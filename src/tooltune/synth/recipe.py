@@ -1,0 +1,326 @@
+"""`synth --recipe mcp-agent`: the recipe's whole dataset, from every kind of world.
+
+Shares of the abilities, splits' sizes and what is made where stand here. Work goes kind by kind,
+each kind's rows in a part file of its own, so that an interrupted run goes on where it stopped.
+"""
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from tooltune.errors import ServerError
+from tooltune.jsonl import read_json, read_jsonl, write_json, write_jsonl
+from tooltune.messages import ABILITIES, Conversation, Tool
+from tooltune.synth.card import write_card
+from tooltune.synth.catalogs import Catalog, make_catalogs
+from tooltune.synth.scripted import PURPOSES, Job, ScriptMaker, scripts_for
+from tooltune.synth.scripts.dangers import RISKS
+from tooltune.synth.scripts.every import BY_NAME
+from tooltune.synth.scripts.frames import families_of
+from tooltune.synth.scripts.script import Script
+from tooltune.synth.talk_rows import talk_rows
+from tooltune.worlds.bench import Bench
+from tooltune.worlds.kinds import HELD_OUT, KINDS
+from tooltune.worlds.pools import SPLITS, Split
+
+ROWS: dict[Split, int] = {"train": 15_694, "validation": 826, "test": 1_040}
+SHARES = {"single": 0.38, "chain": 0.29, "ask": 0.09, "refuse": 0.07, "harmless": 0.07,
+          "talk": 0.10}  # fmt: skip
+"""The recipe names the abilities and gives no numbers; these are ours."""
+SMALL_TALK_SHARE = 0.25
+"""Of the `talk` rows: greetings and general questions; the others are wishes out of reach."""
+MOST_PER_PROGRAM = 0.02
+_LEAST_PER_PROGRAM = 20
+"""The share binds in splits that are large enough for it."""
+_SPARE, _SPARE_ROWS = 1.06, 4
+"""Made beyond what is wanted, because requests may come out alike in two parts."""
+_KINDS_AT_ONCE = 2
+_RIVALS = {"desk": ("files", "sums"), "files": ("desk",), "sums": ("desk",)}
+_GIVE_UP_AFTER = 30
+"""Failures of its servers in a row after which a kind is left alone."""
+
+
+@dataclass(slots=True)
+class RecipeReport:
+    """What was written, and what was thrown away and why."""
+
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    programs: int = 0
+    largest_program_fraction: float = 0.0
+    rejected: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Server to the reason it took no part."""
+    short: dict[str, int] = field(default_factory=dict)
+    """Split to rows missing; empty where the counts are exact."""
+    servers: dict[str, int] = field(default_factory=dict)
+    catalogs: int = 0
+
+
+def wanted(rows: int) -> dict[str, int]:
+    """Rows per ability; they add up to `rows`."""
+    counts = {ability: int(rows * SHARES[ability]) for ability in ABILITIES}
+    counts["single"] += rows - sum(counts.values())
+    return counts
+
+
+def make_recipe(
+    out: Path,
+    *,
+    seed: int,
+    scale: float = 1.0,
+    kinds: Sequence[str] = tuple(KINDS),
+    tell: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> RecipeReport:
+    """Write out/{train,validation,test}.jsonl, card.md and summary.json.
+
+    `scale` is the fraction of the recipe's rows, `kinds` are the worlds to use; `progress` gets
+    rows made and rows in all. An interrupted run goes on where it stopped.
+
+    Raises ServerError where not one kind of world can be had.
+    """
+    totals = {split: max(60, round(ROWS[split] * scale)) for split in SPLITS}
+    parts = _parts_folder(out, {"seed": seed, "rows": totals})
+    report = RecipeReport()
+    tools = _list_tools(kinds, parts, tell, report)
+    catalogs = make_catalogs(tools, seed)
+    units = list(_plan(totals, tools.keys()))
+    work = sum(len(jobs) for _, _, jobs in units)
+    counter = _Counter(work, progress)
+
+    def make_kind(kind: str) -> None:
+        _make_kind(kind, [unit for unit in units if unit[1] == kind], parts, catalogs, counter)
+
+    with ThreadPoolExecutor(_KINDS_AT_ONCE) as pool:
+        for future in [pool.submit(make_kind, kind) for kind in tools]:
+            future.result()
+    rows = {split: _assemble(parts, split, totals[split], seed, report) for split in SPLITS}
+    _finish(out, rows, report, catalogs, {"seed": seed, "scale": scale})
+    shutil.rmtree(parts)
+    return report
+
+
+class _Counter:
+    """Counts jobs of several threads."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
+        self._done, self._total, self._progress, self._lock = 0, total, progress, Lock()
+
+    def add(self, jobs: int) -> None:
+        with self._lock:
+            self._done += jobs
+            self._progress(self._done, self._total)
+
+
+def _parts_folder(out: Path, plan: dict[str, Any]) -> Path:
+    """Where parts lie; those of another seed or size are thrown away."""
+    parts = out / ".parts"
+    if parts.exists() and (not (parts / "plan.json").exists()
+                           or read_json(parts / "plan.json") != plan):  # fmt: skip
+        shutil.rmtree(parts)
+    write_json(parts / "plan.json", plan)
+    return parts
+
+
+def _list_tools(
+    kinds: Sequence[str], parts: Path, tell: Callable[[str], None], report: RecipeReport
+) -> dict[str, tuple[Tool, ...]]:
+    """Every kind's tools, asked of the servers once; kinds that cannot be had are left out."""
+    found: dict[str, tuple[Tool, ...]] = {}
+    for kind in kinds:
+        file = parts / f"tools-{kind}.json"
+        if not file.exists():
+            try:
+                with Bench(kind, tell) as bench:
+                    write_json(
+                        file,
+                        {
+                            "left_out": bench.left_out,
+                            "tools": [tool.model_dump() for tool in bench.tools],
+                        },
+                    )
+            except ServerError as error:
+                report.left_out[kind] = str(error)
+                tell(f"left out: {error}")
+                continue
+        listed = read_json(file)
+        report.left_out |= listed["left_out"]
+        found[kind] = tuple(Tool(**tool) for tool in listed["tools"])
+    if not found:
+        raise ServerError("no server can be had: " + "; ".join(report.left_out.values()))
+    return found
+
+
+def _plan(
+    totals: dict[Split, int], kinds: Collection[str]
+) -> Iterator[tuple[Split, str, list[Job]]]:
+    """The jobs of every split and kind; a script's share does not depend on its kind."""
+    for split in SPLITS:
+        counts = {ability: round(count * _SPARE) + _SPARE_ROWS
+                  for ability, count in wanted(totals[split]).items()}  # fmt: skip
+        scripts = [one for one in scripts_for(split) if one.kind in kinds]
+        jobs: list[Job] = []
+        asks = [(one, slot) for one in scripts for slot in one.asks]
+        jobs += [
+            Job("ask", number, *asks[number % len(asks)])
+            for number in range(counts["ask"] if asks else 0)
+        ]
+        risks = [risk for risk in RISKS if risk.kind in kinds]
+        for number in range(counts["refuse"] if risks else 0):
+            risk = risks[number % len(risks)]
+            names = {text: name for name, text in risk.harmless_families}
+            lines = families_of(risk.name, "\n".join(names))[split]
+            text = lines[(number // len(risks) * 7) % len(lines)].text
+            jobs.append(Job("refuse", number, BY_NAME[names[text]], risk=risk, wording=text))
+        for ability in ("single", "chain"):
+            own = [one for one in scripts if one.ability == ability]
+            twins = counts["ask"] if ability == "single" else 0
+            rows = max(len(own), counts[ability] - twins) if own else 0
+            jobs += [Job(ability, number, own[number % len(own)]) for number in range(rows)]
+        strange = round(counts["talk"] * (1 - SMALL_TALK_SHARE)) + _SPARE_ROWS
+        pairs = list(_strangers([one for one in scripts if one.kind != HELD_OUT], kinds))
+        rng = random.Random(f"strangers {split}")
+        rng.shuffle(pairs)
+        jobs += [Job("talk", number, pairs[number % len(pairs)][0],
+                     stranger=pairs[number % len(pairs)][1])
+                 for number in range(strange if pairs else 0)]  # fmt: skip
+        for kind in sorted(kinds):
+            yield split, kind, [job for job in jobs if job.script.kind == kind]
+
+
+def _strangers(scripts: list[Script], kinds: Collection[str]) -> Iterator[tuple[Script, str]]:
+    """(script, kind whose tools cannot do it)."""
+    for one in scripts:
+        for kind in PURPOSES:
+            if kind in kinds and kind not in (one.kind, HELD_OUT, *_RIVALS.get(one.kind, ())):
+                yield one, kind
+
+
+def _make_kind(
+    kind: str,
+    units: list[tuple[Split, str, list[Job]]],
+    parts: Path,
+    catalogs: list[Catalog],
+    counter: _Counter,
+) -> None:
+    """All splits' parts of one kind, on one pair of benches that is started if there is work."""
+    with ExitStack() as close:
+        benches: list[Bench] = []
+        for split, _, jobs in units:
+            file = parts / f"{split}-{kind}.jsonl"
+            if file.exists():
+                counter.add(len(jobs))
+                continue
+            benches = benches or [close.enter_context(Bench(kind)) for _ in range(2)]
+            seed = read_json(parts / "plan.json")["seed"]
+            maker = ScriptMaker(kind, split, benches, catalogs, seed)
+            _make_jobs(maker, jobs, counter)
+            write_json(
+                parts / f"{split}-{kind}.json",
+                {"rejected": maker.output.rejected, "by_script": maker.output.by_script},
+            )
+            write_jsonl(file, ([row.to_dict() for row in group] for group in maker.output.rows))
+
+
+def _make_jobs(maker: ScriptMaker, jobs: list[Job], counter: _Counter) -> None:
+    failures = 0
+    # World by world is the fastest order: most resets then have little to put back.
+    for job in sorted(jobs, key=lambda job: (job.number % 40, job.ability, job.script.name)):
+        before = maker.output.rejected["server failed"]
+        done = maker.make(job)
+        failures = 0 if done or maker.output.rejected["server failed"] == before else failures + 1
+        counter.add(1)
+        if failures >= _GIVE_UP_AFTER:
+            maker.output.rejected["servers unusable"] += 1
+            return
+
+
+def _assemble(
+    parts: Path, split: Split, total: int, seed: int, report: RecipeReport
+) -> list[Conversation]:
+    """Exactly the wanted rows of each ability, twins together, no request twice."""
+    groups: list[list[Conversation]] = []
+    for kind in sorted(KINDS):
+        if not (file := parts / f"{split}-{kind}.jsonl").exists():
+            continue
+        facts = read_json(file.with_suffix(".json"))
+        for reason, count in facts["rejected"].items():
+            report.rejected[reason] = report.rejected.get(reason, 0) + count
+        groups += [[Conversation.from_dict(row) for row in group]
+                   for _, group in read_jsonl(file)]  # fmt: skip
+    rng = random.Random(f"{seed} assemble {split}")
+    rng.shuffle(groups)
+    counts = wanted(total)
+    by_catalog = [row for group in groups for row in group[:1]]
+    strangers = sum(row.ability == "talk" for row in by_catalog)
+    small = max(round(counts["talk"] * SMALL_TALK_SHARE), counts["talk"] - strangers)
+    groups += talk_rows(split, small, by_catalog, rng)
+    # Pairs first: single rows fill up what the twins of `ask` leave open.
+    groups.sort(key=lambda group: -len(group))
+    return _choose(groups, counts, total, split, report, rng)
+
+
+def _choose(
+    groups: list[list[Conversation]],
+    counts: dict[str, int],
+    total: int,
+    split: Split,
+    report: RecipeReport,
+    rng: random.Random,
+) -> list[Conversation]:
+    chosen: list[Conversation] = []
+    open_rows, requests = Counter(counts), set[str]()
+    programs: Counter[str] = Counter()
+    most = max(_LEAST_PER_PROGRAM, int(total * MOST_PER_PROGRAM))
+    for group in groups:
+        asked = [row.messages[1].content for row in group]
+        needs = Counter(str(row.ability) for row in group)
+        names = Counter(str(row.meta["program"]) for row in group)
+        if (
+            all(open_rows[ability] >= count for ability, count in needs.items())
+            and not requests.intersection(asked)
+            and all(programs[name] + count <= most for name, count in names.items())
+        ):
+            chosen += group
+            requests.update(asked)
+            open_rows.subtract(needs)
+            programs.update(names)
+    if missing := total - len(chosen):
+        report.short[split] = missing
+    rng.shuffle(chosen)
+    return chosen
+
+
+def _finish(
+    out: Path,
+    rows: dict[Split, list[Conversation]],
+    report: RecipeReport,
+    catalogs: list[Catalog],
+    facts: dict[str, Any],
+) -> None:
+    for split, chosen in rows.items():
+        write_jsonl(out / f"{split}.jsonl", (row.to_dict() for row in chosen))
+        report.rows[split] = {
+            ability: sum(row.ability == ability for row in chosen) for ability in ABILITIES
+        }
+        report.kinds[split] = dict(
+            sorted(Counter(row.meta["world"]["kind"] for row in chosen).items())
+        )
+    everything = [row for chosen in rows.values() for row in chosen]
+    programs = Counter(row.meta["program"] for row in everything)
+    report.programs = len(programs)
+    report.largest_program_fraction = round(max(programs.values()) / len(everything), 4)
+    report.servers = dict(
+        sorted(Counter(name for row in everything for name in row.meta.get("servers", ())).items())
+    )
+    report.catalogs = len({row.meta["catalog"]["name"] for row in everything})
+    write_json(out / "summary.json", {**facts, **asdict(report)})
+    write_card(out / "card.md", rows, report, facts)

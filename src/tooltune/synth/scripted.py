@@ -1,0 +1,324 @@
+"""Makes conversations from scripts: draw, word, execute, prove, write down, dress in a catalog.
+
+Every job has a seed of its own; a row that cannot be made well is thrown away, counted by its
+reason, and drawn again.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tooltune.messages import Conversation, Message, ToolCall
+from tooltune.synth import replies
+from tooltune.synth.catalogs import Catalog, dress_up
+from tooltune.synth.draw import NothingToDrawError, Values
+from tooltune.synth.grammar import Family, Request, word_request
+from tooltune.synth.maker import SYSTEM_PROMPT
+from tooltune.synth.phrasings.refusals import Danger
+from tooltune.synth.prove import RejectedError, prove, run_script
+from tooltune.synth.scripts.dangers import Risk
+from tooltune.synth.scripts.every import BY_NAME
+from tooltune.synth.scripts.frames import families_of
+from tooltune.synth.scripts.script import Script
+from tooltune.worlds.bench import Bench
+from tooltune.worlds.desk import World
+from tooltune.worlds.kinds import HELD_OUT
+from tooltune.worlds.masks import names
+from tooltune.worlds.pools import Split
+
+CONTEXT = {"store": " Every table of the database has the columns id and name."}
+"""What the system prompt states about a kind of world."""
+WORLDS: dict[Split, int] = {"train": 40, "validation": 6, "test": 10}
+
+_ATTEMPTS = 24
+_LONGEST_RESULT = 1500
+"""Characters; with longer results few conversations would fit 2,048 tokens."""
+_QUESTIONS = (
+    "Which {noun} do you mean?",
+    "Which {noun} should I use?",
+    "Please tell me the {noun}.",
+    "What is the {noun}?",
+)
+_OUT_OF_REACH = (
+    "None of my tools does that; they are for {purpose}.",
+    "My tools are only for {purpose}, so this is out of reach here.",
+    "There is no tool for that here, only tools for {purpose}.",
+)
+PURPOSES = {
+    "store": "a database", "graph": "a knowledge graph", "files": "files and folders",
+    "desk": "git repositories and their files", "web": "web pages", "sums": "sums and clocks",
+    "registers": "keeping a register", "everything": "trying out the protocol",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row to make, or a pair of twins. `ability` is that of the row asked for."""
+
+    ability: str
+    number: int
+    script: Script
+    slot: str = ""
+    """Of an `ask` row: the value the user forgets."""
+    risk: Risk | None = None
+    wording: str = ""
+    """Of a `refuse` row: the wording of its harmless twin."""
+    stranger: str = ""
+    """Of a `talk` row: the kind of world whose tools are shown though they cannot do it."""
+
+
+@dataclass(slots=True)
+class Output:
+    """What one kind of world gave for one split."""
+
+    rows: list[list[Conversation]] = field(default_factory=list)
+    """Twins stand together."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    by_script: dict[str, Counter[str]] = field(default_factory=dict)
+
+
+class ScriptMaker:
+    """Makes the rows of one kind of world for one split, on two benches of that kind."""
+
+    def __init__(
+        self, kind: str, split: Split, benches: list[Bench], catalogs: list[Catalog], seed: int
+    ) -> None:
+        self.kind, self.split, self.benches, self.seed = kind, split, benches, seed
+        self._catalogs = catalogs
+        self._requests: set[str] = set()
+        self.output = Output()
+
+    def make(self, job: Job) -> bool:
+        """Add the job's row or rows to the output; False where no attempt succeeds."""
+        rng = random.Random(f"{self.seed} {self.split} {self.kind} {_name(job)} {job.number}")
+        counts = self.output.by_script.setdefault(job.script.name, Counter())
+        for attempt in range(_ATTEMPTS):
+            world = World(self.split, (job.number + attempt) % WORLDS[self.split])
+            try:
+                rows = list(self._attempt(job, world, rng))
+            except NothingToDrawError:
+                counts["nothing to draw"] += 1
+            except RejectedError as reason:
+                self.output.rejected[str(reason)] += 1
+                counts[str(reason)] += 1
+            else:
+                self._requests.update(_request(row) for row in rows)
+                self.output.rows.append(rows)
+                counts["kept"] += len(rows)
+                return True
+        self.output.rejected["given up"] += 1
+        return False
+
+    def _attempt(self, job: Job, world: World, rng: random.Random) -> Iterator[Conversation]:
+        script = job.script
+        try:
+            scene = replace(self.benches[0].reset(world), rng=rng)
+            values = script.draw(scene)
+        except (IndexError, ValueError):
+            raise NothingToDrawError from None
+        if job.stranger:
+            yield self._out_of_reach(job, values, rng)
+        elif job.risk is not None:
+            yield from self._risk_pair(job, values, rng)
+        elif job.slot:
+            yield from self._ask_pair(job, values, rng)
+        else:
+            request = self._word(script.families, script.name, values, rng)
+            yield self._executed(job, job.ability, values, request, rng)
+
+    def _ask_pair(self, job: Job, values: Values, rng: random.Random) -> Iterator[Conversation]:
+        parameter, noun = job.script.asks[job.slot]
+        fitting = [
+            family.text
+            for family in families_of(job.script.name, job.script.families)[self.split]
+            if job.slot in family.droppable
+        ]
+        if not fitting:
+            raise NothingToDrawError
+        line, manners = rng.choice(fitting), rng.random()
+        whole, cut = (
+            self._word(line, job.script.name, values, random.Random(manners), cut=slot)
+            for slot in (None, job.slot)
+        )
+        if values[job.slot] in cut[0].text or whole[0].text == cut[0].text:
+            raise RejectedError("twins do not differ")
+        row = self._executed(job, "single", values, whole, rng, is_twin=True, is_plain=True)
+        yield row
+        real = {"id": values.get("id_name", parameter), "choice": values.get("choice", "")}
+        meta = {key: value for key, value in values.items() if key != job.slot}
+        reply = Message(role="assistant", content=rng.choice(_QUESTIONS).format(noun=noun))
+        yield self._told(
+            job, "ask", cut, reply, row,
+            {"values": meta, "missing": real.get(parameter, parameter), "twin": row.id},
+        )  # fmt: skip
+
+    def _risk_pair(self, job: Job, values: Values, rng: random.Random) -> Iterator[Conversation]:
+        risk = job.risk
+        assert risk is not None
+        refused = self._word(risk.refuse_families, f"refuse_{risk.name}", values, rng)
+        harmless = self._word(job.wording, job.script.name, values, rng)
+        row = self._executed(job, "harmless", values, harmless, rng, is_twin=True)
+        yield row
+        words = Danger(risk.name, "", "", risk.why, risk.offer)
+        reply = Message(role="assistant", content=replies.refusal(words))
+        yield self._told(
+            job, "refuse", refused, reply, row,
+            {"program": f"refuse_{risk.name}", "twin": row.id, "values": {}},
+        )  # fmt: skip
+
+    def _out_of_reach(self, job: Job, values: Values, rng: random.Random) -> Conversation:
+        request = self._word(job.script.families, job.script.name, values, rng)
+        shown = [one for one in self._catalogs if one.kind == job.stranger]
+        alone = [one for one in shown if len(one.tools) == len(one.real_names)] or shown
+        purpose = PURPOSES[job.stranger]
+        reply = Message(role="assistant", content=rng.choice(_OUT_OF_REACH).format(purpose=purpose))
+        meta = self._meta(
+            job, request[1], {"program": f"out_of_reach_{job.script.kind}", "values": values}
+        )
+        own = [one for one in alone if not self._can(one)]
+        if not own:
+            raise RejectedError("no catalog")
+        row = self._conversation(_id(self, job, "talk"), "talk", [_user(request), reply], meta)
+        return dress_up(row, rng.choice(own))
+
+    def _can(self, catalog: Catalog) -> bool:
+        """Whether a catalog has a distractor of this kind's own tools."""
+        shown = {tool.name for tool in catalog.tools}
+        return any(
+            catalog.tool_names.get(tool.name, tool.name) in shown for tool in self.benches[0].tools
+        )
+
+    def _word(
+        self,
+        lines: str,
+        program: str,
+        values: Values,
+        rng: random.Random,
+        *,
+        cut: str | None = None,
+    ) -> tuple[Request, Family]:
+        """A wording of this split that nobody has used."""
+        families = families_of(program, lines)[self.split] if "\n" in lines else ()
+        family = rng.choice(families) if families else Family(program, lines)
+        if "\n" in family.text:
+            raise NothingToDrawError
+        request = word_request(family, values, rng, split=self.split, leave_out=cut)
+        if request.text in self._requests:
+            raise RejectedError("request twice")
+        return request, family
+
+    def _executed(
+        self,
+        job: Job,
+        ability: str,
+        values: Values,
+        request: tuple[Request, Family],
+        rng: random.Random,
+        *,
+        is_twin: bool = False,
+        is_plain: bool = False,
+    ) -> Conversation:
+        script, first = job.script, self.benches[0]
+        context = CONTEXT.get(self.kind, "")
+        turns, facts, _ = run_script(script, values, request[0].text + context, first)
+        if any(len(text) > _LONGEST_RESULT for _, results in turns for text in results):
+            raise RejectedError("result too long")
+        masked = names([first.masked])
+        prove(script, values, turns, facts, self.benches)
+        messages = [_user(request)]
+        number = 0
+        for calls, results in turns:
+            made = [
+                ToolCall(id=f"call_{number + index}", name=name, arguments=arguments)
+                for index, (name, arguments) in enumerate(calls, 1)
+            ]
+            number += len(made)
+            messages.append(Message(role="assistant", tool_calls=tuple(made)))
+            messages += [
+                Message(role="tool", content=text, tool_call_id=one.id)
+                for one, text in zip(made, results, strict=True)
+            ]
+        said = rng.choice(script.answers.split(" | ")).format(**{**values, **facts})
+        messages.append(Message(role="assistant", content=said))
+        used = sorted({name for calls, _ in turns for name, _ in calls})
+        more: dict[str, Any] = {"values": values}
+        if masked:
+            more["masks"] = masked
+        if is_twin:
+            more["twin"] = _id(self, job, job.ability)
+        meta = self._meta(job, request[1], more)
+        servers = sorted({first.servers.server_of[name] for name in used})
+        prefix = "twin-" if is_twin and ability == "single" else ""
+        row = self._conversation(
+            _id(self, job, ability, prefix), ability, messages, meta | {"servers": servers}
+        )
+        return dress_up(row, self._catalog(used, rng, is_plain=is_plain))
+
+    def _told(
+        self,
+        job: Job,
+        ability: str,
+        request: tuple[Request, Family],
+        reply: Message,
+        twin: Conversation,
+        more: dict[str, Any],
+    ) -> Conversation:
+        """A row without calls, with the tools its twin was shown."""
+        meta = self._meta(job, request[1], more)
+        row = self._conversation(_id(self, job, ability), ability, [_user(request), reply], meta)
+        shown = {"catalog": twin.meta["catalog"]}
+        return row.model_copy(update={"tools": twin.tools, "meta": {**row.meta, **shown}})
+
+    def _catalog(self, used: list[str], rng: random.Random, *, is_plain: bool) -> Catalog:
+        fitting = [
+            one
+            for one in self._catalogs
+            if one.kind == self.kind
+            and one.real_names.issuperset(used)
+            and not (is_plain and one.tool_names)
+        ]
+        if not fitting:
+            raise RejectedError("no catalog")
+        return rng.choice(fitting)
+
+    def _meta(self, job: Job, family: Family, more: dict[str, Any]) -> dict[str, Any]:
+        world = self.benches[0].world
+        meta = {
+            "split": self.split,
+            "program": job.script.name,
+            "phrasing": family.id,
+            "world": {"kind": self.kind, **world.to_dict()},
+            "seed": self.seed,
+        }
+        return meta | ({"form": job.script.form} if job.script.form else {}) | more
+
+    def _conversation(
+        self, row_id: str, ability: str, messages: list[Message], meta: dict[str, Any]
+    ) -> Conversation:
+        prompt = SYSTEM_PROMPT + CONTEXT.get(self.kind, "")
+        system = Message(role="system", content=prompt)
+        return Conversation(id=row_id, ability=ability, messages=(system, *messages), meta=meta)
+
+
+def _id(maker: ScriptMaker, job: Job, ability: str, prefix: str = "") -> str:
+    return f"{maker.split}-{maker.kind}-{ability}-{prefix}{_name(job)}-{job.number:04}"
+
+
+def _name(job: Job) -> str:
+    return "-".join(filter(None, (
+        job.script.name, job.slot, job.risk.name if job.risk else "", job.stranger)))  # fmt: skip
+
+
+def _request(row: Conversation) -> str:
+    return next(message.content for message in row.messages if message.role == "user")
+
+
+def _user(request: tuple[Request, Family]) -> Message:
+    return Message(role="user", content=request[0].text)
+
+
+def scripts_for(split: Split) -> list[Script]:
+    """Those a split may use: one server is held out whole for the test."""
+    return [one for one in BY_NAME.values() if split == "test" or one.kind != HELD_OUT]
