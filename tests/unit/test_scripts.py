@@ -9,7 +9,7 @@ from tooltune.synth.programs import PROGRAMS
 from tooltune.synth.scripts.dangers import RISKS
 from tooltune.synth.scripts.every import BY_NAME
 from tooltune.synth.scripts.frames import families_of
-from tooltune.worlds import pools
+from tooltune.worlds import pools, values
 from tooltune.worlds.kinds import KINDS
 from tooltune.worlds.pools import SPLITS, Pool
 

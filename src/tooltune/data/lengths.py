@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from tooltune.chat.render import Renderer
-from tooltune.data.examples import render_sequences
 from tooltune.errors import ModelError
 from tooltune.messages import Conversation
 from tooltune.packing.tree import TokenSequence
@@ -18,7 +17,7 @@ def measure(
 ) -> tuple[list[TokenSequence], list[tuple[str, str, str]]]:
     """The token sequences, and the faults `too-long` and `not-renderable`."""
     try:
-        sequences = render_sequences(renderer, conversation)
+        sequences = renderer.sequences(conversation)
     except ModelError as error:
         return [], [("not-renderable", str(error), "Change the conversation.")]
     longest = max((len(sequence.tokens) for sequence in sequences), default=0)

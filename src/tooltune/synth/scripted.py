@@ -161,7 +161,7 @@ class ScriptMaker:
         harmless = self._word(job.wording, job.script.name, values, rng)
         row = self._executed(job, "harmless", values, harmless, rng, is_twin=True)
         yield row
-        words = Danger(risk.name, "", "", risk.why, risk.offer)
+        words = Danger(risk.name, "", "", rng.choice(risk.why), rng.choice(risk.offer))
         reply = Message(role="assistant", content=replies.refusal(words))
         yield self._told(
             job, "refuse", refused, reply, row,
