@@ -51,7 +51,7 @@ def test_an_environment_is_made_once_and_then_used(fake_npm: Path) -> None:
 
 def test_a_failed_installation_is_said_and_tried_again(fake_npm: Path) -> None:
     (fake_npm / "broken").touch()
-    with pytest.raises(ServerError, match="server toy: cannot be installed .npm error: no such"):
+    with pytest.raises(ServerError, match=r"server toy: cannot be installed .npm error: no such"):
         ready_spec(SERVER, Path("/desk"), lambda line: None)
     (fake_npm / "broken").unlink()
     ready_spec(SERVER, Path("/desk"), lambda line: None)

@@ -142,5 +142,5 @@ def test_secrets_of_env_stay_out_of_messages(tmp_path: Path) -> None:
 
 
 def test_an_unknown_package_gets_the_names_of_those_that_are_known(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="package: no server known .*sqlite"):
+    with pytest.raises(ConfigError, match=r"package: no server known .*sqlite"):
         read_specs(write(tmp_path, {"mcpServers": {"db": {"package": "sqlight"}}}))
