@@ -129,7 +129,7 @@ def _dressed(
 
 
 def _rename(name: str, dress: str, taken: set[str]) -> str:
-    parts = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)
+    parts: list[str] = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)
     if dress == "camel":
         new = parts[0].lower() + "".join(part.title() for part in parts[1:])
     else:
