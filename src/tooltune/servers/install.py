@@ -70,10 +70,18 @@ def ready_specs(
     return specs, left_out
 
 
+def is_installed(server: KnownServer) -> bool:
+    """Whether it can be started without installing anything."""
+    done = _home(server) / _DONE
+    return server.manager == "ours" or (
+        done.is_file() and json.loads(done.read_text()) == list(server.pins)
+    )
+
+
 def ready_spec(server: KnownServer, folder: Path, tell: Callable[[str], None]) -> ServerSpec:
     """How to start the server with `folder` to work in. Raises ServerError where it cannot be
     installed."""
-    home = servers_folder() / f"{server.name}-{server.version}"
+    home = _home(server)
     if server.manager == "npm" and shutil.which("node") is None:
         raise ServerError(
             f"server {server.name}: needs Node.js (got no `node` on PATH). Install Node.js 20."
@@ -93,6 +101,10 @@ def ready_spec(server: KnownServer, folder: Path, tell: Callable[[str], None]) -
     )
 
 
+def _home(server: KnownServer) -> Path:
+    return servers_folder() / f"{server.name}-{server.version}"
+
+
 def _command(server: KnownServer, home: Path) -> list[str]:
     if server.manager == "ours":
         return ["python", "-m", server.module]
@@ -107,8 +119,7 @@ def _command(server: KnownServer, home: Path) -> list[str]:
 def _ensure(server: KnownServer, home: Path, tell: Callable[[str], None]) -> None:
     home.parent.mkdir(parents=True, exist_ok=True)
     with _locked(home.with_name(f"{home.name}.lock")):
-        done = home / _DONE
-        if done.is_file() and json.loads(done.read_text()) == list(server.pins):
+        if is_installed(server):
             return
         tell(f"installing server {server.name} ({', '.join(server.pins)}) into {home}")
         shutil.rmtree(home, ignore_errors=True)
@@ -120,7 +131,7 @@ def _ensure(server: KnownServer, home: Path, tell: Callable[[str], None]) -> Non
         else:
             _run(server, ["npm", "install", "--prefix", str(home), "--no-audit", "--no-fund",
                           "--ignore-scripts", *server.pins])  # fmt: skip
-        write_json(done, list(server.pins))
+        write_json(home / _DONE, list(server.pins))
 
 
 def _run(server: KnownServer, command: list[str]) -> None:

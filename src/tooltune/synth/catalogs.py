@@ -8,7 +8,7 @@ to their first sentence, or without any.
 
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from typing import Any
 
@@ -33,8 +33,8 @@ _GROUPS: dict[str, tuple[str, ...]] = {
 _COPIES = {"store": 5, "graph": 5, "web": 3, "sums": 3, "desk": 8, "files": 5, "everything": 3}
 """Catalogs a kind; the registers have one a domain."""
 DISTRACTORS = 3
-_RIVALS = {"desk": {"files"}, "files": {"desk"}, "sums": {"desk"}}
-"""Kinds whose tools could do each other's work are no distractors for each other."""
+RIVALS = {"desk": {"files", "sums"}, "files": {"desk"}, "sums": {"desk"}}
+"""Kinds whose tools could do each other's work are no strangers to each other."""
 
 _WORDS = {
     "get": "fetch", "list": "enumerate", "read": "load", "write": "store", "search": "query",
@@ -59,6 +59,8 @@ class Catalog:
     dress: str
     tools: tuple[Tool, ...]
     real_names: frozenset[str]
+    kinds: frozenset[str]
+    """Of world, that have one of the tools, distractors included."""
     tool_names: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -75,6 +77,10 @@ class Catalog:
 def make_catalogs(tools: dict[str, tuple[Tool, ...]], seed: int) -> list[Catalog]:
     """All catalogs, from every kind's tools; the same for the same seed."""
     made = []
+    kinds_of: dict[str, set[str]] = {}
+    for kind, listed in tools.items():
+        for tool in listed:
+            kinds_of.setdefault(tool.name, set()).add(kind)
     for kind in sorted(tools):
         rng = random.Random(f"{seed} catalogs {kind}")
         dresses = cycle(DRESSES)
@@ -83,15 +89,24 @@ def make_catalogs(tools: dict[str, tuple[Tool, ...]], seed: int) -> list[Catalog
             others = [
                 tool
                 for other in sorted(tools.keys() - {kind, "registers", "everything"})
-                if other not in _RIVALS.get(kind, set())
+                if other not in RIVALS.get(kind, set())
                 for tool in tools[other]
                 if tool.name not in taken
             ]
-            strange = rng.sample(others, min(rng.randint(0, DISTRACTORS), len(others)))
+            # The first of a kind has none: beside it, any other kind's request is out of reach.
+            wanted = rng.randint(0, DISTRACTORS) if number else 0
+            strange = rng.sample(others, min(wanted, len(others)))
             shown = [*own, *{tool.name: tool for tool in strange}.values()]
             rng.shuffle(shown)
-            real = frozenset(taken)
-            made.append(_dressed(f"{kind}-{number}", kind, next(dresses), tuple(shown), real))
+            plain = Catalog(
+                name=f"{kind}-{number}",
+                kind=kind,
+                dress=next(dresses),
+                tools=tuple(shown),
+                real_names=frozenset(taken),
+                kinds=frozenset().union(*(kinds_of[tool.name] for tool in shown)),
+            )
+            made.append(_dressed(plain))
     return made
 
 
@@ -109,27 +124,24 @@ def _groups(kind: str, tools: tuple[Tool, ...]) -> list[list[Tool]]:
     return [one for one in found if one]
 
 
-def _dressed(
-    name: str, kind: str, dress: str, tools: tuple[Tool, ...], real: frozenset[str]
-) -> Catalog:
+def _dressed(catalog: Catalog) -> Catalog:
+    dress = catalog.dress
     tool_names: dict[str, str] = {}
     parameters: dict[str, dict[str, str]] = {}
     shown = []
-    for tool in tools:
-        own = tool.input_schema.get("properties", {})
+    for tool in catalog.tools:
         if dress in ("renamed", "camel"):
-            new = _rename(tool.name, dress, set(tool_names.values()))
-            tool_names[tool.name] = new
+            tool_names[tool.name] = _rename(tool.name, dress, set(tool_names.values()))
             parameters[tool.name] = {}
-            for parameter in own:
+            for parameter in tool.input_schema.get("properties", {}):
                 taken = set(parameters[tool.name].values())
                 parameters[tool.name][parameter] = _rename(parameter, dress, taken)
         shown.append(_redescribed(_renamed_tool(tool, tool_names, parameters), dress))
-    return Catalog(name, kind, dress, tuple(shown), real, tool_names, parameters)
+    return replace(catalog, tools=tuple(shown), tool_names=tool_names, parameters=parameters)
 
 
 def _rename(name: str, dress: str, taken: set[str]) -> str:
-    parts = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)
+    parts: list[str] = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)
     if dress == "camel":
         new = parts[0].lower() + "".join(part.title() for part in parts[1:])
     else:

@@ -19,7 +19,7 @@ from tooltune.errors import ServerError
 from tooltune.jsonl import read_json, read_jsonl, write_json, write_jsonl
 from tooltune.messages import ABILITIES, Conversation, Tool
 from tooltune.synth.card import write_card
-from tooltune.synth.catalogs import Catalog, make_catalogs
+from tooltune.synth.catalogs import RIVALS, Catalog, make_catalogs
 from tooltune.synth.scripted import PURPOSES, Job, ScriptMaker, scripts_for
 from tooltune.synth.scripts.dangers import RISKS
 from tooltune.synth.scripts.every import BY_NAME
@@ -42,7 +42,6 @@ _LEAST_PER_PROGRAM = 20
 _SPARE, _SPARE_ROWS = 1.06, 4
 """Made beyond what is wanted, because requests may come out alike in two parts."""
 _KINDS_AT_ONCE = 2
-_RIVALS = {"desk": ("files", "sums"), "files": ("desk",), "sums": ("desk",)}
 _GIVE_UP_AFTER = 30
 """Failures of its servers in a row after which a kind is left alone."""
 
@@ -200,7 +199,7 @@ def _strangers(scripts: list[Script], kinds: Collection[str]) -> Iterator[tuple[
     """(script, kind whose tools cannot do it)."""
     for one in scripts:
         for kind in PURPOSES:
-            if kind in kinds and kind not in (one.kind, HELD_OUT, *_RIVALS.get(one.kind, ())):
+            if kind in kinds and kind not in (one.kind, HELD_OUT, *RIVALS.get(one.kind, ())):
                 yield one, kind
 
 

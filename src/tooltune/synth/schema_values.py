@@ -83,10 +83,9 @@ class _Drawer:
             return not schema.get("default", self.rng.random() < 0.5)
         return None if kind == "null" else self._text(schema, name)
 
-    def _resolved(self, schema: Any) -> dict[str, Any]:
+    def _resolved(self, given: Any) -> dict[str, Any]:
         """Without references and alternatives: the first alternative that is not null."""
-        if not isinstance(schema, dict):
-            return {}
+        schema: dict[str, Any] = given if isinstance(given, dict) else {}
         for _ in range(_DEEPEST):
             if "$ref" in schema:
                 schema = {

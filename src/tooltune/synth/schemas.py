@@ -30,7 +30,7 @@ ASK_FRACTION = 0.25
 """Of a tool's rows: a required value is left out and must be asked for."""
 _ATTEMPTS = 4
 _FAILURES_PER_TOOL = 6
-"""Failures of the server after which a tool is left alone."""
+"""Unusable answers after which a tool is left alone."""
 _LONGEST_RESULT = 4000
 _SHORTEST_SECRET = 6
 _LOOKS_FAILED = re.compile(r"^\s*(?:error|exception|traceback|failed|database error)\b", re.I)
@@ -169,6 +169,7 @@ class _Maker:
         else:
             result = self._executed(tool, arguments)
             if not isinstance(result, tuple):
+                self._failures[tool.name] += 1
                 return result
             call = ToolCall(id="call_1", name=tool.name, arguments=arguments)
             messages += [
@@ -198,7 +199,6 @@ class _Maker:
             try:
                 result = self.servers.call(tool.name, arguments)
             except ServerError:
-                self._failures[tool.name] += 1
                 return "server failed"
             if any(secret in result.content for secret in self.secrets):
                 return "secret in a result"

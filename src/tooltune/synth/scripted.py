@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tooltune.messages import Conversation, Message, ToolCall
+from tooltune.servers.registers import DOMAINS
 from tooltune.synth import replies
-from tooltune.synth.catalogs import Catalog, dress_up
+from tooltune.synth.catalogs import RIVALS, Catalog, dress_up
 from tooltune.synth.draw import NothingToDrawError, Values
 from tooltune.synth.grammar import Family, Request, word_request
 from tooltune.synth.maker import SYSTEM_PROMPT
@@ -27,6 +28,7 @@ from tooltune.worlds.desk import World
 from tooltune.worlds.kinds import HELD_OUT
 from tooltune.worlds.masks import names
 from tooltune.worlds.pools import Split
+from tooltune.worlds.registers import SPLIT_DOMAINS
 
 CONTEXT = {"store": " Every table of the database has the columns id and name."}
 """What the system prompt states about a kind of world."""
@@ -86,7 +88,7 @@ class ScriptMaker:
         self, kind: str, split: Split, benches: list[Bench], catalogs: list[Catalog], seed: int
     ) -> None:
         self.kind, self.split, self.benches, self.seed = kind, split, benches, seed
-        self._catalogs = catalogs
+        self._catalogs = catalogs_for(split, catalogs)
         self._requests: set[str] = set()
         self.output = Output()
 
@@ -170,25 +172,17 @@ class ScriptMaker:
 
     def _out_of_reach(self, job: Job, values: Values, rng: random.Random) -> Conversation:
         request = self._word(job.script.families, job.script.name, values, rng)
-        shown = [one for one in self._catalogs if one.kind == job.stranger]
-        alone = [one for one in shown if len(one.tools) == len(one.real_names)] or shown
+        able = {self.kind, *RIVALS.get(self.kind, ())}
+        own = [one for one in self._catalogs if one.kind == job.stranger and not one.kinds & able]
+        if not own:
+            raise RejectedError("no catalog")
         purpose = PURPOSES[job.stranger]
         reply = Message(role="assistant", content=rng.choice(_OUT_OF_REACH).format(purpose=purpose))
         meta = self._meta(
             job, request[1], {"program": f"out_of_reach_{job.script.kind}", "values": values}
         )
-        own = [one for one in alone if not self._can(one)]
-        if not own:
-            raise RejectedError("no catalog")
         row = self._conversation(_id(self, job, "talk"), "talk", [_user(request), reply], meta)
         return dress_up(row, rng.choice(own))
-
-    def _can(self, catalog: Catalog) -> bool:
-        """Whether a catalog has a distractor of this kind's own tools."""
-        shown = {tool.name for tool in catalog.tools}
-        return any(
-            catalog.tool_names.get(tool.name, tool.name) in shown for tool in self.benches[0].tools
-        )
 
     def _word(
         self,
@@ -322,3 +316,9 @@ def _user(request: tuple[Request, Family]) -> Message:
 def scripts_for(split: Split) -> list[Script]:
     """Those a split may use: one server is held out whole for the test."""
     return [one for one in BY_NAME.values() if split == "test" or one.kind != HELD_OUT]
+
+
+def catalogs_for(split: Split, catalogs: list[Catalog]) -> list[Catalog]:
+    """Without the invented catalogs of other splits."""
+    own = {DOMAINS[name].tool("get") for name in SPLIT_DOMAINS[split]}
+    return [one for one in catalogs if one.kind != "registers" or one.real_names & own]

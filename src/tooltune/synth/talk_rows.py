@@ -26,7 +26,8 @@ def talk_rows(
         for family in split_families(kind, text)[split]
         if not _OWN_WORLD.search(family.text.partition(" => ")[2]) and kind != "talk_out_of_reach"
     ]
-    rows, seen = [], set[str]()
+    rows: list[Conversation] = []
+    seen: set[str] = set()
     for number in range(count * 3 if families and models else 0):
         family = families[number % len(families)]
         text, _, told = family.text.partition(" => ")

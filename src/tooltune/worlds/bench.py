@@ -20,7 +20,7 @@ from tooltune.servers.spec import ServerSpec
 from tooltune.worlds.desk import GIT_ENV, World
 from tooltune.worlds.folder import Content, restore
 from tooltune.worlds.kinds import KINDS, Kind
-from tooltune.worlds.masks import ROOT, mask
+from tooltune.worlds.masks import ROOT, SEARCH_ORDER, mask, sorted_lines
 from tooltune.worlds.sandbox import FROZEN_CLOCK
 from tooltune.worlds.site import Site
 
@@ -105,6 +105,8 @@ class Bench:
         if any(secret in result.content for secret in self._secrets()):
             raise SecretLeakedError(name)
         text, used = mask(result.content.replace(str(self.folder), ROOT))
+        if name == "search_files" or arguments.get("command", [""])[0] in ("grep", "find"):
+            text, used = sorted_lines(text), [*used, SEARCH_ORDER]
         self.masked += used
         return ToolResult(content=text, is_error=result.is_error)
 

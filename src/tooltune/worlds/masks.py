@@ -45,6 +45,14 @@ def mask(text: str) -> tuple[str, list[str]]:
     return text, used
 
 
+SEARCH_ORDER = "search order"
+"""The rule of `sorted_lines`: folders are walked in the order of the file system."""
+
+
+def sorted_lines(text: str) -> str:
+    return "\n".join(sorted(text.splitlines()))
+
+
 def same_lines(first: str, second: str) -> bool:
     """Equal but for the order of lines, which searches of a folder do not promise."""
     return sorted(first.splitlines()) == sorted(second.splitlines())
