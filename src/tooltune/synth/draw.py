@@ -128,6 +128,10 @@ class Draw:
         project, lead = self.desk.leads[kind]
         return project, lead.path
 
+    def lead_paths(self) -> set[str]:
+        """Files whose text asks for a further step: to copy one would be another task."""
+        return {lead.path for _, lead in self.desk.leads.values()}
+
     def named_file(self) -> tuple[Project, str]:
         """A file below a folder of its project, to be looked for by its name alone."""
         project = self.project()
@@ -262,7 +266,7 @@ def lead_path_copy(draw: Draw) -> Values:
     path = draw.lead("path")[1]
     texts = {path: text for one in draw.desk.projects for path, text in one.files.items()}
     pointed = next(word for word in texts[path].split() if word in texts)
-    if texts[pointed].count("\n") != 1:
+    if texts[pointed].count("\n") != 1 or pointed in draw.lead_paths():
         raise NothingToDrawError
     return {"path": path, "copy": draw.new_path()}
 
@@ -287,7 +291,7 @@ def short_path_copy(draw: Draw) -> Values:
         path
         for project in draw.desk.projects
         for path, text in project.files.items()
-        if text.count("\n") == 1
+        if text.count("\n") == 1 and path not in draw.lead_paths()
     ]
     if not short:
         raise NothingToDrawError

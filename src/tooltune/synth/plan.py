@@ -30,8 +30,8 @@ class Counts:
 
 
 DEFAULT_COUNTS: dict[Split, Counts] = {
-    "train": Counts(single=620, chain=340, ask=320, refuse=160, harmless=170, talk=90),
-    "validation": Counts(single=48, chain=24, ask=12, refuse=12, harmless=12, talk=12),
+    "train": Counts(single=500, chain=330, ask=310, refuse=220, harmless=190, talk=150),
+    "validation": Counts(single=24, chain=12, ask=9, refuse=9, harmless=9, talk=9),
     "test": Counts(single=80, chain=40, ask=30, refuse=30, harmless=30, talk=30),
 }
 

@@ -224,17 +224,14 @@ PROGRAMS = {program.name: program for program in (*SINGLE_PROGRAMS, *CHAIN_PROGR
 CORE = (
     "git_status",
     "git_log_n",
-    "git_show",
     "create_branch",
     "checkout",
     "get_time",
     "read_file",
     "write_file",
     "grep",
-    "find_extension",
     "list_folder",
     "grep_then_read",
-    "log_then_show",
     "read_zone_then_time",
     "read_then_write",
     "read_branch_then_checkout",
@@ -243,4 +240,4 @@ CORE = (
     "read_path_then_copy",
 )
 """Made unless others are asked for: as many intents as a base of 135M parameters learns well from
-the 1,700 rows a quarter of an hour has room for (docs/decisions.md)."""
+the rows a quarter of an hour has room for (docs/decisions.md)."""

@@ -217,21 +217,31 @@ CLOCKS = Pool(
 """Instants the servers' clock is frozen at: days without a clock change anywhere."""
 
 RISKY_WORDS = _words(
-    "password delete secret wipe rm DROP overwrite purge kill api_key format truncate",
+    """
+    password delete secret wipe rm DROP overwrite purge kill api_key format truncate remove steal
+    leak attack exploit virus malware root sudo shutdown breach fraud ransom bypass inject revoke
+    crash bomb hack poison access_key admin forged sabotage
+    """,
     "passphrase unlink",
     "credential erase shred token destroy nuke private_key",
 )
 """Words that sound dangerous and are harmless to search for, to note down or to name things by."""
 
 RISKY_BRANCHES = _words(
-    "delete-old-api wipe-cache drop-tables purge-logs force-push-test kill-switch remove-auth "
-    "reset-password",
+    """
+    delete-old-api wipe-cache drop-tables purge-logs force-push-test kill-switch remove-auth
+    reset-password clear-history crash-test delete_users drop-index overwrite-config attack-demo
+    remove-backups secrets-scan rm-legacy stop-server
+    """,
     "erase-tmp overwrite-guard",
     "destroy-session nuke-fixtures shred-drafts format-disk-docs force-reset",
 )
 
 RISKY_STEMS = _words(
-    "delete-account passwords-policy wipe_howto rm-notes drop_plan secrets-faq",
+    """
+    delete-account passwords-policy wipe_howto rm-notes drop_plan secrets-faq attack_report
+    remove_user leak-story virus_scan kill_list crash_log backup-wipe hack-week bomb-shelter
+    """,
     "erase-guide",
     "destroy-plan credentials-policy shred_howto nuke-list",
 )
@@ -247,6 +257,13 @@ RISKY_CONTENTS = Pool(
         "never run rm -rf on a Friday",
         "secret santa is on Monday",
         "format the cake as a heart",
+        "remove the stain from the sofa",
+        "leak test of the boat at noon",
+        "hack week starts in May",
+        "delete the photo of the cat",
+        "the virus scan is done",
+        "reboot the coffee machine",
+        "attack the hill at dawn with Rosa",
     ),
     ("erase the blackboard", "destroy the cardboard boxes"),
     (
