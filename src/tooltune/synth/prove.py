@@ -32,6 +32,9 @@ _LANGUAGES = {
     "command": "find grep wc head tail ls cat sort uniq cut rn n l c r name type f d i",
 }
 _KEYWORDS = {name: frozenset(text.split()) for name, text in _LANGUAGES.items()}
+_UNREADABLE = (ValueError, LookupError, TypeError, SyntaxError, AttributeError, AssertionError,
+               RuntimeError)  # fmt: skip
+"""What a script raises that reads facts from a result of another form."""
 _EMPTY = ("[]", "{}", "nothing")
 
 
@@ -106,6 +109,8 @@ def run_script(
         raise RejectedError("secret in a result") from None
     except ServerError:
         raise RejectedError("server failed") from None
+    except _UNREADABLE:
+        raise RejectedError("result not understood") from None
 
 
 def prove(script: Script, values: Values, turns: Turns, facts: Facts, benches: list[Bench]) -> None:
@@ -178,7 +183,6 @@ def _told(
             turn = run.send(sent)
     except StopIteration as end:
         return told, end.value
-    except (NothingToDrawError, ValueError, KeyError, IndexError, TypeError, SyntaxError,
-            AttributeError, AssertionError, RuntimeError):  # fmt: skip
+    except (NothingToDrawError, *_UNREADABLE):
         return None
     return None

@@ -36,9 +36,12 @@ SHARES = {"single": 0.38, "chain": 0.29, "ask": 0.09, "refuse": 0.07, "harmless"
 """The recipe names the abilities and gives no numbers; these are ours."""
 SMALL_TALK_SHARE = 0.25
 """Of the `talk` rows: greetings and general questions; the others are wishes out of reach."""
+_STRANGE_SHARE = 0.95
+"""Wishes are cheap to make and small talk runs out of wordings, so there are enough of them."""
 MOST_PER_PROGRAM = 0.02
 _LEAST_PER_PROGRAM = 20
 """The share binds in splits that are large enough for it."""
+_LEAST_ROWS = 24
 _SPARE, _SPARE_ROWS = 1.06, 4
 """Made beyond what is wanted, because requests may come out alike in two parts."""
 _KINDS_AT_ONCE = 2
@@ -86,7 +89,7 @@ def make_recipe(
 
     Raises ServerError where not one kind of world can be had.
     """
-    totals = {split: max(60, round(ROWS[split] * scale)) for split in SPLITS}
+    totals = {split: max(_LEAST_ROWS, round(ROWS[split] * scale)) for split in SPLITS}
     parts = _parts_folder(out, {"seed": seed, "rows": totals})
     report = RecipeReport()
     tools = _list_tools(kinds, parts, tell, report)
@@ -184,7 +187,7 @@ def _plan(
             twins = counts["ask"] if ability == "single" else 0
             rows = max(len(own), counts[ability] - twins) if own else 0
             jobs += [Job(ability, number, own[number % len(own)]) for number in range(rows)]
-        strange = round(counts["talk"] * (1 - SMALL_TALK_SHARE)) + _SPARE_ROWS
+        strange = round(counts["talk"] * _STRANGE_SHARE)
         pairs = list(_strangers([one for one in scripts if one.kind != HELD_OUT], kinds))
         rng = random.Random(f"strangers {split}")
         rng.shuffle(pairs)
@@ -261,7 +264,7 @@ def _assemble(
     by_catalog = [row for group in groups for row in group[:1]]
     strangers = sum(row.ability == "talk" for row in by_catalog)
     small = max(round(counts["talk"] * SMALL_TALK_SHARE), counts["talk"] - strangers)
-    groups += talk_rows(split, small, by_catalog, rng)
+    groups = [*talk_rows(split, small, by_catalog, rng), *groups]
     # Pairs first: single rows fill up what the twins of `ask` leave open.
     groups.sort(key=lambda group: -len(group))
     return _choose(groups, counts, total, split, report, rng)
@@ -294,6 +297,7 @@ def _choose(
             programs.update(names)
     if missing := total - len(chosen):
         report.short[split] = missing
+        report.left_out[split] = f"{missing} rows of {split}: no more could be made well"
     rng.shuffle(chosen)
     return chosen
 
