@@ -75,7 +75,7 @@ class Decoder:
     ) -> list[Completion]:
         """One by one with transformers' decoding, for attention that is not ours."""
         model: Any = self.loaded.model
-        greedy = GenerationConfig(
+        greedy = GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=max_new_tokens,
             do_sample=False,
             eos_token_id=list(stops),

@@ -95,7 +95,8 @@ def load_base(section: ModelSection, *, longest_tokens: int | None = None) -> Lo
         use_lean_layers(model)
     model.to(device).eval()  # type: ignore[arg-type]
     if config.model_type not in SUPPORTED:
-        model.generation_config = GenerationConfig()  # decoding is greedy, whatever it came with
+        # Decoding is greedy, whatever settings the model came with.
+        model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
         require_plain_logits(model, section.name)
     return LoadedModel(
         model,
