@@ -40,7 +40,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             results = run(options, Path(folder), console)
     except TooltuneError as error:
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
     summary = summarise(results, options.device)
     if out := where_to_write(options):

@@ -32,8 +32,8 @@ def test_one_measured_step_of_our_side(tiny_llama_folder: Path, tmp_path: Path) 
     assert entry["peer_loss"] is None
 
 
-def test_without_the_peer_installed_it_says_what_to_do(tiny_llama_folder: Path) -> None:
-    done = bench("--model", tiny_llama_folder, "--workload", "no-sharing")
+def test_without_the_peer_installed_it_says_what_to_do() -> None:
+    done = bench("--workload", "no-sharing")
     assert done.returncode == 2
     assert "Run `make bench`" in done.stderr
     assert "Traceback" not in done.stderr
