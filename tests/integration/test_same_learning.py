@@ -46,7 +46,7 @@ def loss_curve(folder: Path, sharing: Sharing) -> tuple[list[float], int]:
         torch.manual_seed(5)
         attach_lora(model, LoraSection(rank=8, alpha=16, dropout=0))
     parameters = trainable_parameters(model)
-    optimizer = torch.optim.AdamW(parameters, lr=2e-2, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.0)
     steps = [
         step
         for epoch in range(1, 5)
@@ -75,5 +75,5 @@ def test_fifty_updates_with_sharing_have_the_losses_of_fifty_without(
     separate, separate_tokens = loss_curve(tiny_llama_folder, "none")
     assert len(shared) == STEPS
     assert shared == pytest.approx(separate, rel=1e-4)
-    assert np.mean(shared[-10:]) < np.mean(shared[:10]) - 0.2, "something was learned"
+    assert np.mean(shared[-10:]) < np.mean(shared[:10]) - 0.1, "something was learned"
     assert separate_tokens > 3 * shared_tokens
