@@ -42,7 +42,8 @@ def main() -> None:
     except TooltuneError as error:
         if os.environ.get("TOOLTUNE_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        if not error.is_common or os.environ.get("LOCAL_RANK", "0") == "0":
+            print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
@@ -195,6 +196,8 @@ def train(
 ) -> None:
     """Fine-tune an adapter with the recipe; Ctrl-C saves a checkpoint.
 
+    Under torchrun the processes work as one: torchrun --nproc-per-node 2 -m tooltune train ...
+
     Example: tooltune train recipe.toml --out runs/mine --set train.epochs=1
     """
     from tooltune import terminal
@@ -204,10 +207,13 @@ def train(
     overrides = [*(settings or []), *([f"model.name={model}"] if model else [])]
     resolved = apply_settings(load_recipe(recipe), overrides)
     # torch takes seconds to load: what is wrong with a recipe is said before.
+    from tooltune.model.load import choose_device
+    from tooltune.train.distributed import joined_processes
     from tooltune.train.loop import train
 
     try:
-        train(resolved, create_run(out), resume=resume, console=terminal.console)
+        with joined_processes(choose_device(resolved.model.device)):
+            train(resolved, create_run(out), resume=resume, console=terminal.console)
     except KeyboardInterrupt:
         terminal.log.print(f"Interrupted. Continue with --resume --out {out}")
         raise

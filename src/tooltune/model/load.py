@@ -19,6 +19,7 @@ from tooltune.errors import ModelError
 from tooltune.model.attention import ATTENTION
 from tooltune.model.base import SMOLLM2, ensure_smollm2
 from tooltune.model.layers import use_lean_layers
+from tooltune.model.quantize import quantize_base, require_nf4
 
 SUPPORTED = ("llama", "qwen2", "qwen3")
 """Model types whose attention is causal softmax over all earlier tokens in every layer."""
@@ -55,12 +56,33 @@ def resolve_folder(section: ModelSection) -> Path:
     return folder
 
 
-def load_base(section: ModelSection) -> LoadedModel:
-    """Raises ModelError for an unknown architecture or unreadable weights."""
+def load_base(
+    section: ModelSection,
+    *,
+    precision: tuple[torch.dtype, str] | None = None,
+    stays_on_cpu: bool = False,
+) -> LoadedModel:
+    """`precision` is a dtype chosen before, and why; `stays_on_cpu` leaves moving to the caller.
+
+    Raises ModelError for an unknown architecture or unreadable weights, and where the recipe asks
+    for 4 bits and the machine cannot.
+    """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = resolve_folder(section)
     device = choose_device(section.device)
-    dtype, why = choose_dtype(section.dtype, device)
+    if section.quantization:
+        require_nf4(device)
+    folder = resolve_folder(section)
+    dtype, why = precision or choose_dtype(section.dtype, device)
+    model = _read_model(section, folder, dtype)
+    use_lean_layers(model)
+    if section.quantization:
+        quantize_base(model, device, dtype)
+    if not stays_on_cpu:
+        model.to(device)  # type: ignore[arg-type]
+    return LoadedModel(model.eval(), folder, dtype, device, why)
+
+
+def _read_model(section: ModelSection, folder: Path, dtype: torch.dtype) -> nn.Module:
     try:
         config = AutoConfig.from_pretrained(folder)
         if config.model_type not in SUPPORTED:
@@ -73,7 +95,7 @@ def load_base(section: ModelSection) -> LoadedModel:
                 f"{section.name}: sliding-window attention is on (use_sliding_window), which the "
                 "tree mask does not express. Take a model without it."
             )
-        model = AutoModelForCausalLM.from_pretrained(
+        model: nn.Module = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, attn_implementation=ATTENTION, use_safetensors=True
         )
     except (OSError, ValueError, SafetensorError) as error:
@@ -81,9 +103,7 @@ def load_base(section: ModelSection) -> LoadedModel:
         raise ModelError(
             f"{section.name}: cannot be loaded ({reason}). Check the folder."
         ) from None
-    use_lean_layers(model)
-    model.to(device).eval()  # type: ignore[arg-type]
-    return LoadedModel(model, folder, dtype, device, why)
+    return model
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -1,7 +1,7 @@
 """`train(recipe, run)`: the whole run, read top to bottom.
 
 The loop only ever talks through files: RUN/metrics.jsonl a row a step, RUN/checkpoints to resume
-from, RUN/adapter with the best adapter so far.
+from, RUN/adapter with the best adapter so far. Of several processes the first writes them.
 """
 
 import signal
@@ -25,7 +25,13 @@ from tooltune.errors import ConfigError, ModelError
 from tooltune.evaluate.run import turn_accuracy
 from tooltune.jsonl import write_json, write_jsonl, write_text
 from tooltune.model.generate import Decoder
-from tooltune.model.load import LoadedModel, load_base, resolve_folder
+from tooltune.model.load import (
+    LoadedModel,
+    choose_device,
+    choose_dtype,
+    load_base,
+    resolve_folder,
+)
 from tooltune.model.lora import (
     adapter_disabled,
     attach_lora,
@@ -42,6 +48,16 @@ from tooltune.train.checkpoint import (
     save_checkpoint,
     whole_folder,
 )
+from tooltune.train.distributed import (
+    any_process,
+    first_goes_first,
+    from_first,
+    is_first,
+    process_count,
+    require_shardable,
+    shard_base,
+    wait_for_all,
+)
 from tooltune.train.schedule import learning_rate
 from tooltune.train.step import StepRecord, mean_loss, train_step
 
@@ -49,23 +65,29 @@ from tooltune.train.step import StepRecord, mean_loss, train_step
 def train(recipe: Recipe, run: RunDir, *, resume: bool, console: Console) -> None:
     """Train an adapter and leave the best one in RUN/adapter.
 
+    Several processes run it together inside `joined_processes`; the first writes and prints.
     Ctrl-C finishes the step, saves and raises KeyboardInterrupt; with `resume` the run goes on and
     gives the same numbers. Raises TooltuneError subclasses for what a user can repair.
     """
     _require_fresh_or_resumed(run, resume)
-    renderer = Renderer.from_folder(resolve_folder(recipe.model))
+    require_shardable(recipe)
+    with first_goes_first():
+        folder = resolve_folder(recipe.model)
+    renderer = Renderer.from_folder(folder)
     examples = _read(recipe.data.train, "train", renderer, recipe)
     held_out = _read(recipe.data.validation, "validation", renderer, recipe)
     loaded, progress = _prepare(recipe)
     if resume:
         load_checkpoint(run, progress)
-        write_jsonl(
-            run.metrics, [row for row in run.read_metrics() if row["step"] <= progress.step]
-        )
+        if is_first():
+            write_jsonl(
+                run.metrics, [row for row in run.read_metrics() if row["step"] <= progress.step]
+            )
     else:
         _write_start(run, recipe, loaded, examples, held_out)
     steps = _plan(recipe, examples)
     decoder = Decoder(loaded)
+    console = console if is_first() else Console(quiet=True)
 
     with _interrupts() as interrupted, _bar(console, len(steps), progress.step) as show:
         for epoch, indices in steps[progress.step :]:
@@ -74,11 +96,15 @@ def train(recipe: Recipe, run: RunDir, *, resume: bool, console: Console) -> Non
             row = asdict(record)
             if is_last or progress.step % recipe.train.validate_every_steps == 0:
                 row |= _validate(recipe, run, progress, held_out, renderer, decoder)
-            run.append_metrics(row)
+            if is_first():
+                run.append_metrics(row)
             show(row)
-            if is_last or interrupted or progress.step % recipe.train.checkpoint_every_steps == 0:
-                save_checkpoint(run, recipe, progress)
-            if interrupted:
+            must_stop = any_process(bool(interrupted))
+            if is_last or must_stop or progress.step % recipe.train.checkpoint_every_steps == 0:
+                if is_first():
+                    save_checkpoint(run, recipe, progress)
+                wait_for_all()
+            if must_stop:
                 raise KeyboardInterrupt
 
 
@@ -104,7 +130,8 @@ def _update(
             rate=learning_rate(recipe.train, step, total_steps),
         )
     except ModelError:
-        save_checkpoint(run, recipe, progress)
+        if is_first():
+            save_checkpoint(run, recipe, progress)
         raise
     progress.step = step
     return record
@@ -121,26 +148,34 @@ def _validate(
     """Measure, and put the adapter into RUN/adapter if it is the best so far."""
     progress.model.eval()
     sequences = [sequence for rendered in held_out.sequences for sequence in rendered]
-    accuracy = turn_accuracy(
-        held_out.conversations[: recipe.train.validation_calls],
-        renderer=renderer,
-        complete=decoder.complete,
+    accuracy = from_first(
+        lambda: turn_accuracy(
+            held_out.conversations[: recipe.train.validation_calls],
+            renderer=renderer,
+            complete=decoder.complete,
+        )
     )
     loss = mean_loss(progress.model, sequences, micro_batch_tokens=recipe.train.micro_batch_tokens)
     found = Best(progress.step, loss, accuracy)
     if found.is_better_than(progress.best):
         progress.best = found
-        with whole_folder(run.adapter) as folder:
-            save_adapter(progress.model, recipe.lora, folder, base=recipe.model.name)
-            renderer.save(folder)
+        if is_first():
+            with whole_folder(run.adapter) as folder:
+                save_adapter(progress.model, recipe.lora, folder, base=recipe.model.name)
+                renderer.save(folder)
     return {"validation_loss": loss, "validation_accuracy": accuracy}
 
 
 def _prepare(recipe: Recipe) -> tuple[LoadedModel, Progress]:
     """Base with a fresh adapter, seeded, and its optimizer."""
-    loaded = load_base(recipe.model)
+    device = choose_device(recipe.model.device)
+    # By measurement: two processes might choose differently.
+    precision = from_first(lambda: choose_dtype(recipe.model.dtype, device))
+    loaded = load_base(recipe.model, precision=precision, stays_on_cpu=recipe.train.shard_base)
     torch.manual_seed(recipe.train.seed)
     attach_lora(loaded.model, recipe.lora)
+    if recipe.train.shard_base:
+        shard_base(loaded.model, device)
     if recipe.train.activation_checkpointing:
         loaded.model.activation_checkpointing_enable(  # type: ignore[operator]
             activation_checkpointing_kwargs={"use_reentrant": False}
@@ -205,6 +240,8 @@ def _write_start(
         base_loss = mean_loss(
             loaded.model, sequences, micro_batch_tokens=recipe.train.micro_batch_tokens
         )
+    if not is_first():
+        return
     write_text(run.recipe, dump_recipe(recipe))
     packages = ("tooltune", "torch", "transformers", "mcp", "numpy")
     facts = {
@@ -212,6 +249,7 @@ def _write_start(
         "dtype_reason": loaded.why,
         "device": str(loaded.device),
         "threads": torch.get_num_threads(),
+        "processes": process_count(),
         "base_validation_loss": base_loss,
         "trained_parameters": sum(p.numel() for p in trainable_parameters(loaded.model)),
         "data": {

@@ -17,6 +17,13 @@ from tooltune.model.forward import supervised_edges, tree_hidden
 from tooltune.model.lora import trainable_parameters
 from tooltune.packing.pack import cut_micro_batches
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
+from tooltune.train.distributed import (
+    all_reduce_gradients,
+    own_share,
+    seed_step,
+    sum_over_processes,
+    with_idle_trees,
+)
 from tooltune.train.loss import edge_loss
 
 
@@ -38,6 +45,7 @@ class StepRecord:
     distinct_tokens: int
     seconds: float
     peak_memory_gib: float
+    """Of this process."""
 
 
 def train_step(
@@ -52,20 +60,26 @@ def train_step(
 ) -> StepRecord:
     """Update the adapter on the mean loss over all supervised tokens of `sequences`.
 
+    Of several processes each computes a share; gradients and counts are summed before the update.
+    Dropout is a pure function of (seed, step, process), so a resumed run draws it again.
     Raises ModelError before the update where loss or gradient is not finite.
     """
     start = time.perf_counter()
     model.train()
     optimizer.zero_grad(set_to_none=True)
     supervised_tokens = sum(sequence.supervised_tokens for sequence in sequences)
-    batches = cut_micro_batches(sequences, micro_batch_tokens=train.micro_batch_tokens)
-    trees = [build_tree(batch) for batch in batches]
+    seed_step(train.seed, step)
+    trees = _own_trees(sequences, train.micro_batch_tokens)
     loss = 0.0
-    for tree in trees:
+    for tree in with_idle_trees(trees):
         mean_loss = summed_loss(model, tree) / supervised_tokens
         mean_loss.backward()  # type: ignore[no-untyped-call]
         loss += float(mean_loss.detach())
     parameters = trainable_parameters(model)
+    all_reduce_gradients(parameters)
+    logical: float = sum(tree.logical_tokens for tree in trees)
+    distinct: float = sum(tree.distinct_tokens for tree in trees)
+    loss, logical, distinct = sum_over_processes([loss, logical, distinct])
     grad_norm = float(nn.utils.clip_grad_norm_(parameters, train.max_grad_norm))
     if not math.isfinite(loss) or not math.isfinite(grad_norm):
         raise ModelError(
@@ -76,17 +90,16 @@ def train_step(
         group["lr"] = rate * group.get("rate_ratio", 1.0)
     optimizer.step()
     seconds = time.perf_counter() - start
-    logical_tokens = sum(tree.logical_tokens for tree in trees)
     return StepRecord(
         step=step,
         epoch=epoch,
         loss=loss,
         learning_rate=rate,
         grad_norm=grad_norm,
-        tokens_per_second=round(logical_tokens / seconds, 1),
+        tokens_per_second=round(logical / seconds, 1),
         supervised_tokens=supervised_tokens,
-        logical_tokens=logical_tokens,
-        distinct_tokens=sum(tree.distinct_tokens for tree in trees),
+        logical_tokens=int(logical),
+        distinct_tokens=int(distinct),
         seconds=round(seconds, 3),
         peak_memory_gib=round(peak_memory_gib(), 3),
     )
@@ -106,9 +119,16 @@ def mean_loss(
 ) -> float:
     """Mean loss over the supervised tokens of `sequences`, in nats, without dropout."""
     model.eval()
-    batches = cut_micro_batches(sequences, micro_batch_tokens=micro_batch_tokens)
-    summed = sum(float(summed_loss(model, build_tree(batch))) for batch in batches)
+    trees = with_idle_trees(_own_trees(sequences, micro_batch_tokens))
+    summed = sum(float(summed_loss(model, tree)) for tree in trees)
+    (summed,) = sum_over_processes([summed])
     return summed / sum(sequence.supervised_tokens for sequence in sequences)
+
+
+def _own_trees(sequences: Sequence[TokenSequence], micro_batch_tokens: int) -> list[PrefixTree]:
+    """This process's share of the sequences, cut by memory."""
+    batches = cut_micro_batches(own_share(sequences), micro_batch_tokens=micro_batch_tokens)
+    return [build_tree(batch) for batch in batches]
 
 
 def peak_memory_gib() -> float:
