@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed import TCPStore
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from tooltune.cli import main
@@ -36,35 +36,26 @@ from tooltune.train.step import held_out_losses, train_step
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tooltune.train.loop", "torch.distributed.fsdp"])
-LONGEST_SECONDS = 300
+LONGEST_SECONDS = 120
 """Of a process that does not hang, on a machine that has much else to do."""
 STEPS = 8
 EXACT = 1e-9
 IN_FLOAT32 = 1e-4
 
 
-def start_two(target: Callable[..., None], *arguments: object) -> list[BaseProcess]:
-    """`target(*arguments)` in two processes that see the environment torchrun makes."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    processes = [
-        CONTEXT.Process(target=as_process, args=(rank, port, target, *arguments), daemon=True)
+def exit_codes_of_two(target: Callable[..., None], *arguments: object) -> list[int | None]:
+    """`target(*arguments)` in two processes that see the environment torchrun makes.
+
+    As torchrun does, this process holds the store they meet at. One that hangs is killed and fails
+    the test.
+    """
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    processes: list[BaseProcess] = [
+        CONTEXT.Process(target=as_process, args=(rank, store.port, target, *arguments), daemon=True)
         for rank in range(2)
     ]
     for process in processes:
         process.start()
-    return processes
-
-
-def as_process(rank: int, port: int, target: Callable[..., None], *arguments: object) -> None:
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    target(*arguments)
-
-
-def ended(processes: list[BaseProcess]) -> list[int | None]:
-    """Exit codes; a process that hangs is killed and fails the test."""
     for process in processes:
         process.join(LONGEST_SECONDS)
     hanging = [process for process in processes if process.exitcode is None]
@@ -72,6 +63,13 @@ def ended(processes: list[BaseProcess]) -> list[int | None]:
         process.kill()
     assert hanging == []
     return [process.exitcode for process in processes]
+
+
+def as_process(rank: int, port: int, target: Callable[..., None], *arguments: object) -> None:
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"
+    target(*arguments)
 
 
 def run_tooltune(folder: Path, arguments: list[str], interrupted_at: int | None) -> None:
@@ -94,7 +92,7 @@ def run_tooltune(folder: Path, arguments: list[str], interrupted_at: int | None)
 
 
 def in_two(folder: Path, *arguments: str, interrupted_at: int | None = None) -> list[int | None]:
-    return ended(start_two(run_tooltune, folder, list(arguments), interrupted_at))
+    return exit_codes_of_two(run_tooltune, folder, list(arguments), interrupted_at)
 
 
 def printed(folder: Path) -> dict[str, str]:
@@ -258,7 +256,7 @@ def save_float64_steps(model_folder: Path, out: Path) -> None:
 def test_in_float64_two_processes_equal_one_and_each_other_bit_for_bit(
     tiny_llama_folder: Path, tmp_path: Path
 ) -> None:
-    assert ended(start_two(save_float64_steps, tiny_llama_folder, tmp_path)) == [0, 0]
+    assert exit_codes_of_two(save_float64_steps, tiny_llama_folder, tmp_path) == [0, 0]
     truth = float64_steps(tiny_llama_folder, is_sharded=False)
     for is_sharded in (False, True):
         first, second = (load_file(tmp_path / f"{is_sharded}-{rank}") for rank in range(2))
@@ -311,8 +309,8 @@ def test_a_finding_of_the_first_process_ends_all(folder: Path) -> None:
 
 
 def test_a_mistake_of_one_process_ends_all_with_its_message_and_code(folder: Path) -> None:
-    """The longest sequence falls to one process, whose budget it exceeds."""
-    arguments = ("train", "recipe.toml", "--out", "narrow", "--set", "train.micro_batch_tokens=60")
+    """Each cuts its own part of the sequences, and finds one longer than the budget."""
+    arguments = ("train", "recipe.toml", "--out", "narrow", "--set", "train.micro_batch_tokens=104")
     assert in_two(folder, *arguments) == [2, 2]
     said = printed(folder)
     both = said["err-0"] + said["err-1"]
@@ -375,7 +373,8 @@ main()
 def test_torchrun_ends_a_run_whose_process_was_killed(folder: Path) -> None:
     (folder / "dies.py").write_text(DIES)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "dies.py", "train", "recipe.toml", "--out", "killed"]
+    command += ["--shutdown-timeout", str(LONGEST_SECONDS), "--nproc-per-node", "2"]
+    command += ["dies.py", "train", "recipe.toml", "--out", "killed"]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS
     )

@@ -56,25 +56,26 @@ def joined_processes(device: torch.device) -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
-    store = _join(device)
+    store, rank, count = next(rendezvous("env://", timeout=LONGEST_WAIT))
     try:
+        _join(store, rank, count, device)
         yield
         wait_for_all()
     except KeyboardInterrupt:
-        if not is_first():
+        if rank > 0:
             raise SystemExit(130) from None
         raise
     except Exception as error:
         if _was_told(store):
             raise SystemExit(TooltuneError.exit_code) from None
-        failure = _lost(error) if _is_lost_connection(error) else error
+        failure = _lost(rank, count, error) if _is_lost_connection(error) else error
         if isinstance(failure, TooltuneError):
             failure.is_common = False
         raise failure from None
     dist.destroy_process_group()
 
 
-def _join(device: torch.device) -> dist.Store:
+def _join(store: dist.Store, rank: int, count: int, device: torch.device) -> None:
     if device.type == "cuda":
         local, found = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if local >= found:
@@ -83,10 +84,8 @@ def _join(device: torch.device) -> dist.Store:
                 f"expected at most {found}). Set --nproc-per-node {found}."
             )
         torch.cuda.set_device(local)
-    store, rank, count = next(rendezvous("env://", timeout=LONGEST_WAIT))
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=LONGEST_WAIT)
-    return store
 
 
 def _was_told(store: dist.Store) -> bool:
@@ -104,10 +103,10 @@ def _is_lost_connection(error: Exception) -> bool:
     )
 
 
-def _lost(error: Exception) -> TooltuneError:
+def _lost(rank: int, count: int, error: Exception) -> TooltuneError:
     reason = str(error).strip().splitlines()[0]
     return ModelError(
-        f"process {process_rank()} of {process_count()}: another process ended without a word, "
+        f"process {rank} of {count}: another process ended without a word, "
         f"killed perhaps for want of memory ({reason}). Continue with --resume."
     )
 
