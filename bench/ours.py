@@ -55,9 +55,7 @@ def main(settings: dict[str, Any]) -> None:
         drawn = warm_up(workload) if step == 0 else workload
         sequences = draw_step(drawn, step, model.config.vocab_size)
         start = now(device)
-        record = train_step(
-            model, optimizer, sequences, train=train, step=step, epoch=1, rate=train.learning_rate
-        )
+        record = train_step(model, optimizer, sequences, train=train, step=step, epoch=1)
         seconds = now(device) - start
         flops = step_flops(model, build_tree(sequences))
         say(answers, loss=record.loss, seconds=seconds, flops=flops, peak_gib=peak_gib(device))

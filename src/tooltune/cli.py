@@ -42,7 +42,8 @@ def main() -> None:
     except TooltuneError as error:
         if os.environ.get("TOOLTUNE_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        if not error.is_common or os.environ.get("LOCAL_RANK", "0") == "0":
+            print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
@@ -182,31 +183,22 @@ def train(
 ) -> None:
     """Fine-tune an adapter with the recipe; Ctrl-C saves a checkpoint.
 
-    Exit code 1 if a finding of --stop-on ended the run.
+    Exit code 1 if a finding of --stop-on ended the run. Under torchrun the processes work as one:
+    torchrun --nproc-per-node 2 -m tooltune train ...
 
     Example: tooltune train recipe.toml --out runs/mine --set train.epochs=1
     """
-    from tooltune import terminal
     from tooltune.config import apply_settings, load_recipe
     from tooltune.diagnose.live import require_codes
-    from tooltune.rundir import create_run
 
     overrides = [*(settings or []), *([f"model.name={model}"] if model else [])]
     resolved = apply_settings(load_recipe(recipe), overrides)
     codes = require_codes(stop_on or [])
     # torch takes seconds to load: what is wrong with a recipe is said before.
-    from tooltune.train.loop import train
+    from tooltune.launch import run_training
 
-    try:
-        found = train(
-            resolved, create_run(out), resume=resume, console=terminal.console, stop_on=codes
-        )
-    except KeyboardInterrupt:
-        terminal.log.print(f"Interrupted. Continue with --resume --out {out}")
-        raise
-    if found is not None:
-        terminal.print_stop(found)
-        raise typer.Exit(1)
+    found = run_training(resolved, out, resume=resume, stop_on=codes)
+    raise typer.Exit(1 if found else 0)
 
 
 @app.command()

@@ -33,6 +33,9 @@ class ModelSection(_Section):
     GPUs, float32 elsewhere; the run says which it took and why."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; `auto` takes a GPU if there is one."""
+    quantization: Literal["nf4"] | None = None
+    """`nf4`: frozen weights in 4 bits, widened to `dtype` where they compute (QLoRA). GPUs only;
+    needs `pip install tooltune[qlora]`."""
 
 
 class DataSection(_Section):
@@ -79,6 +82,9 @@ class TrainSection(_Section):
     activation_checkpointing: Literal[True, False, "auto"] = True
     """Recompute activations in the backward pass: less memory, about a third more time, the same
     numbers. `auto`: only where the planned memory is above what is free; the run says which."""
+    shard_base: bool = False
+    """Spread the frozen decoder layers over the processes of torchrun, for a base too large for
+    one card."""
     validate_every_steps: int = Field(50, ge=1)
     """Steps between measurements of the validation loss; the last step is always measured."""
     validation_calls: int = Field(0, ge=0)

@@ -9,6 +9,9 @@ class TooltuneError(Exception):
     """Base of everything a user can cause and repair."""
 
     exit_code = 2
+    is_common = True
+    """Every process of one run meets it, so the first on a machine tells it for all; otherwise the
+    process that raises it does."""
 
 
 class ConfigError(TooltuneError):

@@ -4,7 +4,7 @@ RUN/recipe.toml            every knob of the run, resolved
 RUN/run.json               what was found at the start: versions, dtype and why, data counts
 RUN/plan.json              what was planned: steps, memory by term, time, cost
 RUN/metrics.jsonl          one row a step
-RUN/checkpoints/step-*/    adapter in PEFT's format, optimizer, random state, data position
+RUN/checkpoints/step-*/    adapter in PEFT's format, optimizer, data position
 RUN/adapter/               the chosen adapter with tokenizer and chat template
 RUN/evaluate/              cases-base.jsonl, cases-tuned.jsonl, summary.json
 RUN/report.html
@@ -100,7 +100,7 @@ def create_run(path: Path) -> RunDir:
     """Make the folder. Raises DataError where it cannot be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
+        probe = path / f".writable-{os.getpid()}"
         probe.write_text(json.dumps("tooltune"))
         probe.unlink()
     except OSError as error:

@@ -9,7 +9,7 @@ MOST_KNOBS = 60
 MOST_FLAGS = 12
 
 KNOBS = {
-    "model": {"name", "revision", "dtype", "device"},
+    "model": {"name", "revision", "dtype", "device", "quantization"},
     "data": {"train", "validation", "max_sequence_tokens", "closing_answers_fraction"},
     "lora": {"rank", "alpha", "dropout", "target_modules", "b_learning_rate_ratio"},
     "train": {
@@ -21,6 +21,7 @@ KNOBS = {
         "weight_decay",
         "max_grad_norm",
         "activation_checkpointing",
+        "shard_base",
         "validate_every_steps",
         "validation_calls",
         "checkpoint_every_steps",

@@ -73,7 +73,7 @@ def train(job: Job) -> None:
         nn.init.normal_(parameter, std=0.02)
     for buffer in model.buffers():
         buffer.zero_()
-    optimizer = torch.optim.AdamW(trainable_parameters(model), fused=True)
+    optimizer = torch.optim.AdamW(trainable_parameters(model), lr=1e-4, fused=True)
     for step, share in enumerate(SHARES, start=1):
         count = int(share * job.micro_batch_tokens)
         mask = (np.arange(count) >= (1 - SUPERVISED) * count).astype(np.uint8)
@@ -85,7 +85,6 @@ def train(job: Job) -> None:
             train=TrainSection(micro_batch_tokens=job.micro_batch_tokens),
             step=step,
             epoch=1,
-            rate=1e-4,
         )
 
 

@@ -3,6 +3,7 @@ micro-batches and steps hold each sequence once. What is computed on a tree: gra
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tooltune.errors import DataError
+from tooltune.packing.divide import divide_sequences
 from tooltune.packing.pack import WINDOW_STEPS, cut_micro_batches, cut_tree, plan_epoch
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree, shared_prefix_tokens
 
@@ -195,6 +197,51 @@ def test_a_shared_prefix_ends_at_the_first_difference(
     pairs = zip(first.tokens.tolist(), second.tokens.tolist(), strict=False)
     expected = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
     assert shared_prefix_tokens(first, second) == expected
+
+
+def distinct_tokens(sequences: Sequence[TokenSequence]) -> int:
+    return build_tree(sequences).distinct_tokens if sequences else 0
+
+
+@quick
+@given(sequences_that_share(), st.integers(1, 5))
+def test_processes_share_an_update_within_the_stated_bound(
+    sequences: list[TokenSequence], processes: int
+) -> None:
+    parts = divide_sequences(sequences, processes)
+    assert len(parts) == processes
+    assert Counter(id(sequence) for part in parts for sequence in part) == Counter(
+        map(id, sequences)
+    )
+    even_share = distinct_tokens(sequences) / processes
+    longest = max(len(sequence.tokens) for sequence in sequences)
+    assert max(map(distinct_tokens, parts)) <= even_share + longest
+
+
+@quick
+@given(sequences_that_share(), st.integers(1, 4))
+def test_no_other_cut_of_the_sorted_sequences_has_a_smaller_largest_part(
+    sequences: list[TokenSequence], processes: int
+) -> None:
+    ordered = sorted(sequences, key=lambda sequence: sequence.tokens.tolist())
+    cuts = itertools.combinations_with_replacement(range(len(ordered) + 1), processes - 1)
+    best = min(
+        max(
+            distinct_tokens(ordered[start:end])
+            for start, end in itertools.pairwise([0, *cut, len(ordered)])
+        )
+        for cut in cuts
+    )
+    parts = divide_sequences(sequences, processes)
+    assert max(map(distinct_tokens, parts)) == best
+
+
+def test_sequences_of_one_catalog_go_to_one_process_and_tokens_decide_not_counts() -> None:
+    short = [sequence_of([1, 2, 3, 4, 5, own]) for own in range(10, 15)]
+    long = [sequence_of([9, *range(20, 29)])]
+    parts = divide_sequences([short[0], *long, *short[1:]], 2)
+    assert sorted(len(part) for part in parts) == [1, 5]
+    assert [distinct_tokens(part) for part in parts] == [10, 10]
 
 
 many_groups = st.lists(st.integers(0, 4), min_size=1, max_size=300)

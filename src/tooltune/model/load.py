@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from tooltune.model.attention import ATTENTION
 from tooltune.model.base import SMOLLM2, ensure_smollm2
 from tooltune.model.forward import output_matrix, tree_hidden, tree_logits
 from tooltune.model.layers import use_lean_layers
+from tooltune.model.quantize import quantize_base, require_nf4
 from tooltune.packing.tree import TokenSequence, build_tree
 
 SUPPORTED = ("llama", "qwen2", "qwen3")
@@ -69,31 +71,35 @@ def resolve_folder(section: ModelSection) -> Path:
     return folder
 
 
-def load_base(section: ModelSection, *, longest_tokens: int | None = None) -> LoadedModel:
+def load_base(
+    section: ModelSection,
+    *,
+    longest_tokens: int | None = None,
+    precision: tuple[torch.dtype, str] | None = None,
+    stays_on_cpu: bool = False,
+) -> LoadedModel:
     """A model whose attention is not a tree's up to `longest_tokens` (None: no limit) is loaded
-    with its own, and shares no prefixes.
+    with its own, and shares no prefixes. `precision` is a dtype chosen before, and why;
+    `stays_on_cpu` leaves moving to the caller.
 
-    Raises ModelError for unreadable weights, and for a model that cannot be trained even so.
+    Raises ModelError for unreadable weights, for a model that cannot be trained even so, and where
+    the recipe asks for 4 bits and the machine or the engine cannot.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = resolve_folder(section)
     device = choose_device(section.device)
-    dtype, why = choose_dtype(section.dtype, device)
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        obstacle = sharing_obstacle(config, longest_tokens)
-        options = {} if obstacle else {"attn_implementation": ATTENTION}
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, **options
-        )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"{section.name}: cannot be loaded ({reason}). Check the folder."
-        ) from None
+    if section.quantization:
+        require_nf4(device)
+    folder = resolve_folder(section)
+    dtype, why = precision or choose_dtype(section.dtype, device)
+    model, obstacle = _read_model(section, folder, dtype, longest_tokens)
+    config: Any = model.config
     if config.model_type in SUPPORTED:
         use_lean_layers(model)
-    model.to(device).eval()  # type: ignore[arg-type]
+    if section.quantization:
+        quantize_base(model, device, dtype)
+    if not stays_on_cpu:
+        model.to(device)  # type: ignore[arg-type]
+    model.eval()
     if config.model_type not in SUPPORTED:
         # Decoding is greedy, whatever settings the model came with.
         model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
@@ -108,6 +114,30 @@ def load_base(section: ModelSection, *, longest_tokens: int | None = None) -> Lo
         sharing_why=obstacle and f"{section.name}: {obstacle}",
         window_tokens=getattr(config, "sliding_window", None),
     )
+
+
+def _read_model(
+    section: ModelSection, folder: Path, dtype: torch.dtype, longest_tokens: int | None
+) -> tuple[nn.Module, str]:
+    """In main memory, and why it shares no prefixes; empty where it does."""
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        if section.quantization and config.model_type not in SUPPORTED:
+            raise ModelError(
+                f"model.quantization: 4 bits are for model types {', '.join(SUPPORTED)} (got "
+                f"{config.model_type!r}). Remove the knob, or take one of these."
+            )
+        obstacle = sharing_obstacle(config, longest_tokens)
+        options = {} if obstacle else {"attn_implementation": ATTENTION}
+        model: nn.Module = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, **options
+        )
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"{section.name}: cannot be loaded ({reason}). Check the folder."
+        ) from None
+    return model, obstacle
 
 
 def sharing_obstacle(config: PreTrainedConfig, longest_tokens: int | None) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tooltune.config import LoraSection
 from tooltune.errors import ModelError
 from tooltune.jsonl import read_json, write_json
+from tooltune.model.quantize import dense_weight
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -43,49 +44,52 @@ class LoraLinear(nn.Module):
             return self.base(x)  # type: ignore[no-any-return]
         dropped = F.dropout(x, self.dropout) if self.training and self.dropout else x
         y: Tensor = _LoraProduct.apply(  # type: ignore[no-untyped-call]
-            x, dropped, self.base.weight, self.base.bias, self.lora_A, self.lora_B, self.scale
+            x, dropped, self.base, self.lora_A, self.lora_B, self.scale
         )
         return y
 
 
 class _LoraProduct(torch.autograd.Function):
-    """W x + bias + scale B A dropped; saves `dropped` and the rank-R product only."""
+    """W x + bias + scale B A dropped; saves `dropped` and the rank-R product only.
+
+    W is asked of its layer again in the backward pass, not kept: it may be stored in 4 bits, or
+    gathered from other processes just before.
+    """
 
     @staticmethod
     def forward(
         ctx: Any,
         x: Tensor,
         dropped: Tensor,
-        W_OI: Tensor,
-        bias_O: Tensor | None,
+        base: nn.Linear,
         A_RI: Tensor,
         B_OR: Tensor,
         scale: float,
     ) -> Tensor:
         A, B = A_RI.to(x.dtype), B_OR.to(x.dtype)
         low_TR = F.linear(dropped, A).flatten(0, -2)
-        y = F.linear(x, W_OI, bias_O)
+        y = F.linear(x, dense_weight(base), base.bias)
         y.view(-1, y.shape[-1]).addmm_(low_TR, B.T, alpha=scale)
-        ctx.save_for_backward(dropped, low_TR, W_OI, A, B)
-        ctx.scale, ctx.is_shared, ctx.master_dtype = scale, dropped is x, A_RI.dtype
+        ctx.save_for_backward(dropped, low_TR, A, B)
+        ctx.base, ctx.scale, ctx.is_shared, ctx.master_dtype = base, scale, dropped is x, A_RI.dtype
         return y
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
-        dropped, low_TR, W_OI, A, B = ctx.saved_tensors
+        dropped, low_TR, A, B = ctx.saved_tensors
         grad_TO = grad_y.flatten(0, -2)
         grad_low_TR = (grad_TO @ B).mul_(ctx.scale)
         grad_A = (grad_low_TR.T @ dropped.flatten(0, -2)).to(ctx.master_dtype)
         grad_B = (grad_TO.T @ low_TR).to(ctx.master_dtype).mul_(ctx.scale)
         grad_x = grad_dropped = None
         if ctx.needs_input_grad[0]:
-            grad_x = grad_TO @ W_OI
+            grad_x = grad_TO @ dense_weight(ctx.base)
             if ctx.is_shared:
                 grad_x.addmm_(grad_low_TR, A)
             else:
                 grad_dropped = (grad_low_TR @ A).view_as(dropped)
             grad_x = grad_x.view_as(dropped)
-        return grad_x, grad_dropped, None, None, grad_A, grad_B, None
+        return grad_x, grad_dropped, None, grad_A, grad_B, None
 
 
 def attach_lora(model: nn.Module, lora: LoraSection) -> list[str]:

@@ -1,7 +1,8 @@
 """Everything a run needs to continue exactly, and the adapter it hands on.
 
 A checkpoint is written beside its place and renamed, so it is whole or absent. The position in the
-data is the step alone: the order of an epoch is a pure function of the recipe.
+data is the step alone: the order of an epoch is a pure function of the recipe, and dropout one of
+recipe, step and process. So a run may go on with another number of processes.
 """
 
 import os
@@ -26,7 +27,6 @@ from tooltune.rundir import RunDir
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 KEEP = 2
-_RANDOM = "random_state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,7 @@ def save_checkpoint(run: RunDir, recipe: Recipe, progress: Progress) -> None:
     model, optimizer, best = progress.model, progress.optimizer, progress.best
     with whole_folder(run.checkpoint(progress.step)) as folder:
         save_adapter(model, recipe.lora, folder, base=recipe.model.name)
-        tensors = optimizer_state(model, optimizer)
-        tensors[_RANDOM] = torch.get_rng_state()
-        save_file(tensors, folder / OPTIMIZER)
+        save_file(optimizer_state(model, optimizer), folder / OPTIMIZER)
         state = {
             "step": progress.step,
             "best": best and asdict(best),
@@ -88,7 +86,6 @@ def load_checkpoint(run: RunDir, progress: Progress) -> None:
         load_adapter(progress.model, folder)
         tensors = load_file(folder / OPTIMIZER)
         state = read_json(folder / STATE)
-        torch.set_rng_state(tensors.pop(_RANDOM))
         load_optimizer_state(progress.model, progress.optimizer, tensors)
         progress.scaler.load_state_dict(state["loss_scale"])
     except (TooltuneError, SafetensorError, OSError, KeyError, RuntimeError) as error:

@@ -10,6 +10,7 @@ micro-batch.
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,11 +23,16 @@ from tooltune.model.forward import (
 )
 from tooltune.packing.pack import cut_micro_batches, cut_tree
 from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
+from tooltune.train.distributed import filled_up
 from tooltune.train.loss import edge_loss
 
 Sharing = Literal["update", "micro_batch", "none"]
 """Each distinct token is computed once an update, once a micro-batch, or once a sequence: the same
-gradient, and the last two are what the first is tested against."""
+gradient, and the last two are what the first is tested against. A base sharded over processes
+needs the second: a layer goes backward right after its forward, equally often in each."""
+
+IDLE = TokenSequence(np.zeros(1, np.int32), np.zeros(1, np.uint8))
+"""One untrained token, for a process that waits while others compute."""
 
 
 def accumulate_gradients(
@@ -36,21 +42,25 @@ def accumulate_gradients(
     micro_batch_tokens: int,
     loss_scale: float = 1.0,
     sharing: Sharing | None = None,
+    supervised_tokens: int | None = None,
 ) -> tuple[float, int]:
     """Add `loss_scale` times the gradient of the mean loss to every parameter's `.grad`.
 
     `sharing` None is "update" where the model has tree attention, "none" where it has its own.
-    Returns the mean loss over the supervised tokens, in nats and not scaled, and the tokens
-    computed. Raises DataError for a sequence longer than `micro_batch_tokens`.
+    `supervised_tokens` are those of the whole update where `sequences` are one process's share of
+    it (None: all of it). Returns the share's part of the mean loss, in nats and not scaled, and the
+    tokens computed. Raises DataError for a sequence longer than `micro_batch_tokens`.
     """
     sharing = sharing or ("update" if uses_tree_attention(model) else "none")
-    factor = loss_scale / sum(sequence.supervised_tokens for sequence in sequences)
-    loss, computed_tokens = 0.0, 0
-    for tree, pieces in _cut(sequences, micro_batch_tokens, sharing):
-        computed_tokens += tree.distinct_tokens
+    if supervised_tokens is None:
+        supervised_tokens = sum(sequence.supervised_tokens for sequence in sequences)
+    factor = loss_scale / supervised_tokens
+    cut = _cut(sequences, micro_batch_tokens, sharing)
+    loss = 0.0
+    for tree, pieces in filled_up(cut, (build_tree([IDLE]), (Piece(0, 1),))):
         for piece in pieces:
             loss += _backward(model, tree, piece, factor)
-    return loss / loss_scale, computed_tokens
+    return loss / loss_scale, sum(tree.distinct_tokens for tree, _ in cut)
 
 
 def summed_loss(
@@ -77,6 +87,8 @@ def summed_loss(
 def _cut(
     sequences: Sequence[TokenSequence], micro_batch_tokens: int, sharing: Sharing
 ) -> list[tuple[PrefixTree, tuple[Piece, ...]]]:
+    if not sequences:
+        return []
     if sharing == "update":
         tree = build_tree(sequences)
         return [(tree, cut_tree(tree, micro_batch_tokens=micro_batch_tokens))]

@@ -1,7 +1,7 @@
 """`train(recipe, run)`: the whole run, read top to bottom.
 
 The loop only ever talks through files: RUN/metrics.jsonl a row a step, RUN/checkpoints to resume
-from, RUN/adapter with the best adapter so far.
+from, RUN/adapter with the best adapter so far. Of several processes the first writes them.
 """
 
 import signal
@@ -26,11 +26,9 @@ from tooltune.errors import ConfigError, ModelError
 from tooltune.evaluate.run import turn_accuracy
 from tooltune.jsonl import write_json, write_jsonl, write_text
 from tooltune.model.generate import Decoder
-from tooltune.model.load import LoadedModel, load_base, resolve_folder
+from tooltune.model.load import LoadedModel, resolve_folder
 from tooltune.model.lora import (
     adapter_disabled,
-    attach_lora,
-    lora_layers,
     save_adapter,
     trainable_parameters,
 )
@@ -45,6 +43,16 @@ from tooltune.train.checkpoint import (
     save_checkpoint,
     whole_folder,
 )
+from tooltune.train.distributed import (
+    any_process,
+    first_goes_first,
+    from_first,
+    is_first,
+    process_count,
+    require_shardable,
+    wait_for_all,
+)
+from tooltune.train.prepare import prepare_training
 from tooltune.train.schedule import learning_rate
 from tooltune.train.show import progress_bar
 from tooltune.train.step import (
@@ -66,27 +74,31 @@ def train(
 ) -> Finding | None:
     """Train an adapter and leave the best one in RUN/adapter; says why it ended early, if it did.
 
-    The rules of `diagnose` look at the growing log; a finding in `stop_on` ends the run. Ctrl-C
-    finishes the step, saves and raises KeyboardInterrupt; with `resume` the run goes on and
-    gives the same numbers. Raises TooltuneError subclasses for what a user can repair.
+    Several processes run it together inside `joined_processes`; the first plans, diagnoses, writes
+    and prints. The rules of `diagnose` look at the growing log; a finding in `stop_on` ends the
+    run. Ctrl-C finishes the step, saves and raises KeyboardInterrupt; with `resume` the run goes on
+    and gives the same numbers. Raises TooltuneError subclasses for what a user can repair.
     """
     _require_fresh_or_resumed(run, resume)
-    folder = resolve_folder(recipe.model)
+    require_shardable(recipe)
+    console = console if is_first() else Console(quiet=True)
+    with first_goes_first():
+        folder = resolve_folder(recipe.model)
     renderer = Renderer.from_folder(folder)
     examples = _read(recipe.data.train, "train", renderer, recipe)
     held_out = _read(recipe.data.validation, "validation", renderer, recipe)
-    planned = start_plan(recipe, run, examples, folder=folder, console=console)
+    planned = from_first(lambda: start_plan(recipe, run, examples, folder=folder, console=console))
     checkpointing, why = choose_checkpointing(recipe, planned)
-    loaded, progress = _prepare(
-        recipe, checkpointing, max(examples.longest_tokens, held_out.longest_tokens)
+    loaded, progress = prepare_training(
+        recipe,
+        checkpointing=checkpointing,
+        longest_tokens=max(examples.longest_tokens, held_out.longest_tokens),
     )
     if not loaded.shares_prefixes:
         console.print(f"No prefix is shared: {loaded.sharing_why}.")
     if resume:
         load_checkpoint(run, progress)
-        write_jsonl(
-            run.metrics, [row for row in run.read_metrics() if row["step"] <= progress.step]
-        )
+        _forget_later_rows(run, progress.step)
     else:
         facts = {"activation_checkpointing": checkpointing, "activation_checkpointing_reason": why}
         _write_start(run, recipe, loaded, examples, held_out, facts)
@@ -101,21 +113,31 @@ def train(
             row = asdict(record)
             if is_last or progress.step % recipe.train.validate_every_steps == 0:
                 row |= _validate(recipe, run, progress, held_out, renderer, decoder)
-            run.append_metrics(row)
+            if is_first():
+                run.append_metrics(row)
             show(row)
             rows.append(row)
             if planned and len(rows) == CALIBRATION_STEPS:
                 console.print(str(calibrate(planned, rows)), highlight=False)
-            finding = find_reason_to_stop(run, stop_on, step=progress.step)
+            finding = from_first(lambda: find_reason_to_stop(run, stop_on, step=progress.step))
+            must_stop = any_process(bool(interrupted))
             is_saved = progress.step % recipe.train.checkpoint_every_steps == 0
-            if is_last or interrupted or finding or is_saved:
-                save_checkpoint(run, recipe, progress)
-            if interrupted:
+            if is_last or must_stop or finding or is_saved:
+                _save(run, recipe, progress)
+            if must_stop:
                 raise KeyboardInterrupt
             if finding:
                 return finding
-    finish_plan(run, progress.model, progress.optimizer)
+    if is_first():
+        finish_plan(run, progress.model, progress.optimizer)
     return None
+
+
+def _save(run: RunDir, recipe: Recipe, progress: Progress) -> None:
+    """A checkpoint by the first process, whole before any goes on."""
+    if is_first():
+        save_checkpoint(run, recipe, progress)
+    wait_for_all()
 
 
 def _update(
@@ -141,7 +163,8 @@ def _update(
             scaler=progress.scaler,
         )
     except ModelError:
-        save_checkpoint(run, recipe, progress)
+        if is_first():
+            save_checkpoint(run, recipe, progress)
         raise
     progress.step = step
     return record
@@ -158,10 +181,12 @@ def _validate(
     """Measure, and put the adapter into RUN/adapter if it is the best so far."""
     started = time.perf_counter()
     progress.model.eval()
-    accuracy = turn_accuracy(
-        held_out.conversations[: recipe.train.validation_calls],
-        renderer=renderer,
-        complete=decoder.complete,
+    accuracy = from_first(
+        lambda: turn_accuracy(
+            held_out.conversations[: recipe.train.validation_calls],
+            renderer=renderer,
+            complete=decoder.complete,
+        )
     )
     loss, losses = held_out_losses(
         progress.model, held_out.sequences, micro_batch_tokens=recipe.train.micro_batch_tokens
@@ -169,43 +194,16 @@ def _validate(
     found = Best(progress.step, loss, accuracy.overall)
     if found.is_better_than(progress.best):
         progress.best = found
-        with whole_folder(run.adapter) as folder:
-            save_adapter(progress.model, recipe.lora, folder, base=recipe.model.name)
-            renderer.save(folder)
+        if is_first():
+            with whole_folder(run.adapter) as folder:
+                save_adapter(progress.model, recipe.lora, folder, base=recipe.model.name)
+                renderer.save(folder)
     return {
         "validation_loss": loss,
         "validation_losses": [round(value, 5) for value in losses],
         **accuracy.to_row(),
         "validation_seconds": round(time.perf_counter() - started, 3),
     }
-
-
-def _prepare(
-    recipe: Recipe, checkpointing: bool, longest_tokens: int
-) -> tuple[LoadedModel, Progress]:
-    """Base with a fresh adapter, seeded, and its optimizer."""
-    loaded = load_base(recipe.model, longest_tokens=longest_tokens)
-    torch.manual_seed(recipe.train.seed)
-    attach_lora(loaded.model, recipe.lora)
-    if checkpointing:
-        loaded.model.activation_checkpointing_enable(  # type: ignore[operator]
-            activation_checkpointing_kwargs={"use_reentrant": False}
-        )
-    layers = lora_layers(loaded.model).values()
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [layer.lora_A for layer in layers], "rate_ratio": 1.0},
-            {
-                "params": [layer.lora_B for layer in layers],
-                "rate_ratio": recipe.lora.b_learning_rate_ratio,
-            },
-        ],
-        lr=recipe.train.learning_rate,
-        weight_decay=recipe.train.weight_decay,
-        fused=True,
-    )
-    scaler = torch.amp.GradScaler(loaded.device.type, enabled=loaded.dtype == torch.float16)
-    return loaded, Progress(loaded.model, optimizer, scaler)
 
 
 def _plan(recipe: Recipe, examples: Examples) -> list[tuple[int, list[int]]]:
@@ -243,6 +241,12 @@ def _require_fresh_or_resumed(run: RunDir, resume: bool) -> None:
         )
 
 
+def _forget_later_rows(run: RunDir, step: int) -> None:
+    """Steps after the checkpoint will be made again."""
+    if is_first():
+        write_jsonl(run.metrics, [row for row in run.read_metrics() if row["step"] <= step])
+
+
 def _write_start(
     run: RunDir,
     recipe: Recipe,
@@ -258,6 +262,8 @@ def _write_start(
             loaded.model, held_out.sequences, micro_batch_tokens=recipe.train.micro_batch_tokens
         )
     require_untouched_base(loaded.model, held_out.sequences[0], base_loss=losses[0])
+    if not is_first():
+        return
     write_text(run.recipe, dump_recipe(recipe))
     packages = ("tooltune", "torch", "transformers", "mcp", "numpy")
     facts = {
@@ -268,6 +274,7 @@ def _write_start(
         "prefix_sharing": loaded.shares_prefixes,
         "prefix_sharing_reason": loaded.sharing_why,
         "threads": torch.get_num_threads(),
+        "processes": process_count(),
         "base_validation_loss": base_loss,
         "total_steps": len(_plan(recipe, examples)),
         "trained_parameters": sum(p.numel() for p in trainable_parameters(loaded.model)),

@@ -24,7 +24,7 @@ def edge_loss(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Te
 def edge_losses(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor) -> Tensor:
     """Cross-entropy of each edge (E,), in nats; for use without gradients."""
     wide = torch.float64 if hidden_ED.dtype == torch.float64 else torch.float32
-    chunks = []
+    chunks = [hidden_ED.new_zeros(0, dtype=wide)]
     for start in range(0, len(hidden_ED), CHUNK_EDGES):
         chunk = slice(start, start + CHUNK_EDGES)
         logits_CV = F.linear(hidden_ED[chunk], head_VD).to(wide)

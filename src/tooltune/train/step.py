@@ -24,7 +24,15 @@ from tooltune.model.forward import (
 from tooltune.model.lora import trainable_parameters
 from tooltune.packing.pack import cut_micro_batches
 from tooltune.packing.tree import TokenSequence, build_tree, sorted_order
-from tooltune.train.gradients import accumulate_gradients
+from tooltune.train.distributed import (
+    all_reduce_gradients,
+    filled_up,
+    joined_values,
+    own_share,
+    seed_step,
+    sum_over_processes,
+)
+from tooltune.train.gradients import IDLE, accumulate_gradients
 from tooltune.train.loss import edge_losses
 
 FloatArray = npt.NDArray[np.float64]
@@ -52,6 +60,7 @@ class StepRecord:
     distinct_tokens: int
     seconds: float
     peak_memory_gib: float
+    """Of this process."""
 
 
 def train_step(
@@ -66,8 +75,10 @@ def train_step(
 ) -> StepRecord:
     """Update the adapter on the mean loss over all supervised tokens of `sequences`.
 
-    `scaler` keeps float16 gradients in range; None scales nothing. Raises ModelError before the
-    update where the loss is not finite, or the gradient is not and no smaller scale can help.
+    Of several processes each computes a share; gradients and counts are summed before the update,
+    so all decide alike. Dropout is a function of (seed, step, process): a resumed run draws it
+    again. `scaler` keeps float16 gradients in range; None scales nothing. Raises ModelError before
+    the update where the loss is not finite, or the gradient is not and no smaller scale can help.
     """
     start = time.perf_counter()
     model.train()
@@ -75,9 +86,18 @@ def train_step(
     scaler = scaler or GradScaler(enabled=False)
     parameters = trainable_parameters(model)
     loss_scale = float(scaler.scale(torch.ones((), device=parameters[0].device)))
-    loss, distinct_tokens = accumulate_gradients(
-        model, sequences, micro_batch_tokens=train.micro_batch_tokens, loss_scale=loss_scale
+    supervised_tokens = sum(sequence.supervised_tokens for sequence in sequences)
+    seed_step(train.seed, step)
+    part, tokens = accumulate_gradients(
+        model,
+        own_share(sequences),
+        micro_batch_tokens=train.micro_batch_tokens,
+        loss_scale=loss_scale,
+        sharing="micro_batch" if train.shard_base else None,
+        supervised_tokens=supervised_tokens,
     )
+    all_reduce_gradients(parameters)
+    loss, distinct_tokens = sum_over_processes([part, tokens])
     scaler.unscale_(optimizer)
     grad_norm = float(nn.utils.clip_grad_norm_(parameters, train.max_grad_norm))
     is_overflow = loss_scale > 1 and math.isfinite(loss) and not math.isfinite(grad_norm)
@@ -97,9 +117,9 @@ def train_step(
         is_skipped=is_overflow,
         loss_scale=loss_scale,
         tokens_per_second=round(logical_tokens / seconds, 1),
-        supervised_tokens=sum(sequence.supervised_tokens for sequence in sequences),
+        supervised_tokens=supervised_tokens,
         logical_tokens=logical_tokens,
-        distinct_tokens=distinct_tokens,
+        distinct_tokens=int(distinct_tokens),
         seconds=round(seconds, 3),
         peak_memory_gib=round(peak_memory_gib(), 3),
     )
@@ -123,14 +143,17 @@ def _require_finite(step: int, loss: float, grad_norm: float) -> None:
 def held_out_losses(
     model: nn.Module, examples: Sequence[Sequence[TokenSequence]], *, micro_batch_tokens: int
 ) -> tuple[float, list[float]]:
-    """Mean loss over all supervised tokens, and over those of each example; nats, no dropout."""
+    """Mean loss over all supervised tokens, and over those of each example; nats, no dropout.
+
+    Divided among processes as an update is; all of them get all of it.
+    """
     model.eval()
     sequences = [sequence for example in examples for sequence in example]
-    batches = cut_micro_batches(sequences, micro_batch_tokens=micro_batch_tokens)
+    batches = cut_micro_batches(own_share(sequences), micro_batch_tokens=micro_batch_tokens)
+    computed = [_sequence_losses(model, batch) for batch in filled_up(batches, [IDLE])]
+    own = [loss for losses in computed[: len(batches)] for loss in losses.tolist()]
     summed_S = np.empty(len(sequences))
-    summed_S[sorted_order(sequences)] = np.concatenate(
-        [_sequence_losses(model, batch) for batch in batches]
-    )
+    summed_S[sorted_order(sequences)] = joined_values(own)
     counts_S = np.array([sequence.supervised_tokens for sequence in sequences])
     owner_S = np.repeat(np.arange(len(examples)), [len(example) for example in examples])
     means = np.bincount(owner_S, summed_S) / np.maximum(np.bincount(owner_S, counts_S), 1)
