@@ -290,7 +290,7 @@ def overflow_in_the_second(model_folder: Path, out: Path) -> None:
 def test_an_overflow_in_one_process_skips_the_update_in_all(
     tiny_llama_folder: Path, tmp_path: Path
 ) -> None:
-    assert ended(start_two(overflow_in_the_second, tiny_llama_folder, tmp_path)) == [0, 0]
+    assert exit_codes_of_two(overflow_in_the_second, tiny_llama_folder, tmp_path) == [0, 0]
     for rank in ("0", "1"):
         assert [row for _, row in read_jsonl(tmp_path / rank)] == [
             {"is_skipped": True, "loss_scale": 8.0},

@@ -86,18 +86,8 @@ def train_step(
     scaler = scaler or GradScaler(enabled=False)
     parameters = trainable_parameters(model)
     loss_scale = float(scaler.scale(torch.ones((), device=parameters[0].device)))
-    supervised_tokens = sum(sequence.supervised_tokens for sequence in sequences)
     seed_step(train.seed, step)
-    part, tokens = accumulate_gradients(
-        model,
-        own_share(sequences),
-        micro_batch_tokens=train.micro_batch_tokens,
-        loss_scale=loss_scale,
-        sharing="micro_batch" if train.shard_base else None,
-        supervised_tokens=supervised_tokens,
-    )
-    all_reduce_gradients(parameters)
-    loss, distinct_tokens = sum_over_processes([part, tokens])
+    loss, distinct_tokens = _update_gradients(model, sequences, train, loss_scale)
     scaler.unscale_(optimizer)
     grad_norm = float(nn.utils.clip_grad_norm_(parameters, train.max_grad_norm))
     is_overflow = loss_scale > 1 and math.isfinite(loss) and not math.isfinite(grad_norm)
@@ -117,12 +107,29 @@ def train_step(
         is_skipped=is_overflow,
         loss_scale=loss_scale,
         tokens_per_second=round(logical_tokens / seconds, 1),
-        supervised_tokens=supervised_tokens,
+        supervised_tokens=sum(sequence.supervised_tokens for sequence in sequences),
         logical_tokens=logical_tokens,
-        distinct_tokens=int(distinct_tokens),
+        distinct_tokens=distinct_tokens,
         seconds=round(seconds, 3),
         peak_memory_gib=round(peak_memory_gib(), 3),
     )
+
+
+def _update_gradients(
+    model: nn.Module, sequences: Sequence[TokenSequence], train: TrainSection, loss_scale: float
+) -> tuple[float, int]:
+    """Gradients, mean loss and computed tokens of the whole update, the same in every process."""
+    part, tokens = accumulate_gradients(
+        model,
+        own_share(sequences),
+        micro_batch_tokens=train.micro_batch_tokens,
+        loss_scale=loss_scale,
+        sharing="micro_batch" if train.shard_base else None,
+        supervised_tokens=sum(sequence.supervised_tokens for sequence in sequences),
+    )
+    all_reduce_gradients(trainable_parameters(model))
+    loss, computed_tokens = sum_over_processes([part, tokens])
+    return loss, int(computed_tokens)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
