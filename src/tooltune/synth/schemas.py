@@ -171,25 +171,20 @@ class _Maker:
             if not isinstance(result, tuple):
                 self._failures[tool.name] += 1
                 return result
-            call = ToolCall(id="call_1", name=tool.name, arguments=arguments)
-            messages += [
-                Message(role="assistant", tool_calls=(call,)),
-                Message(role="tool", content=result[0], tool_call_id=call.id),
-                Message(role="assistant", content=_answer(result[0])),
-            ]
+            messages += _call_and_answer(tool, arguments, result[0])
         self._requests.add(request)
+        ability = "single" if missing is None else "ask"
         meta = {
             "split": split, "program": tool.name,
             "phrasing": f"schema:{_FRAMES[split].index(frame)}",
             "values": shown, "seed": self.seed, "servers": [self.servers.server_of[tool.name]],
-        }  # fmt: skip
-        ability = "single" if missing is None else "ask"
+        } | ({} if missing is None else {"missing": missing})  # fmt: skip
         return Conversation(
             id=f"{split}-{ability}-{tool.name}-{number:04}",
             ability=ability,
             messages=(Message(role="system", content=SYSTEM_PROMPT), *messages),
             tools=self.servers.tools,
-            meta=meta | ({} if missing is None else {"missing": missing}),
+            meta=meta,
         )
 
     def _executed(self, tool: Tool, arguments: dict[str, Any]) -> tuple[str] | str:
@@ -229,6 +224,15 @@ def _spelled(value: Any) -> str:
     if isinstance(value, list):
         return " and ".join(map(_spelled, value))
     return str(value)
+
+
+def _call_and_answer(tool: Tool, arguments: dict[str, Any], result: str) -> list[Message]:
+    call = ToolCall(id="call_1", name=tool.name, arguments=arguments)
+    return [
+        Message(role="assistant", tool_calls=(call,)),
+        Message(role="tool", content=result, tool_call_id=call.id),
+        Message(role="assistant", content=_answer(result)),
+    ]
 
 
 def _answer(result: str) -> str:

@@ -88,14 +88,9 @@ def train_step(
     loss_scale = float(scaler.scale(torch.ones((), device=parameters[0].device)))
     seed_step(train.seed, step)
     loss, distinct_tokens = _update_gradients(model, sequences, train, loss_scale)
-    scaler.unscale_(optimizer)
-    grad_norm = float(nn.utils.clip_grad_norm_(parameters, train.max_grad_norm))
-    is_overflow = loss_scale > 1 and math.isfinite(loss) and not math.isfinite(grad_norm)
-    if not is_overflow:
-        _require_finite(step, loss, grad_norm)
-        optimizer.step()
-    if scaler.is_enabled():
-        scaler.update()
+    grad_norm = _apply(
+        optimizer, scaler, parameters, step=step, loss=loss, max_grad_norm=train.max_grad_norm
+    )
     seconds = time.perf_counter() - start
     logical_tokens = sum(len(sequence.tokens) for sequence in sequences)
     return StepRecord(
@@ -103,8 +98,8 @@ def train_step(
         epoch=epoch,
         loss=loss,
         learning_rate=optimizer.param_groups[0]["lr"],
-        grad_norm=None if is_overflow else grad_norm,
-        is_skipped=is_overflow,
+        grad_norm=grad_norm,
+        is_skipped=grad_norm is None,
         loss_scale=loss_scale,
         tokens_per_second=round(logical_tokens / seconds, 1),
         supervised_tokens=sum(sequence.supervised_tokens for sequence in sequences),
@@ -130,6 +125,29 @@ def _update_gradients(
     all_reduce_gradients(trainable_parameters(model))
     loss, computed_tokens = sum_over_processes([part, tokens])
     return loss, int(computed_tokens)
+
+
+def _apply(
+    optimizer: torch.optim.Optimizer,
+    scaler: GradScaler,
+    parameters: list[nn.Parameter],
+    *,
+    step: int,
+    loss: float,
+    max_grad_norm: float,
+) -> float | None:
+    """Clip and update; the norm before clipping, or None where gradients overflowed: then the
+    adapter stays and the scale is lowered."""
+    loss_scale = scaler.get_scale()
+    scaler.unscale_(optimizer)
+    grad_norm = float(nn.utils.clip_grad_norm_(parameters, max_grad_norm))
+    is_overflow = loss_scale > 1 and math.isfinite(loss) and not math.isfinite(grad_norm)
+    if not is_overflow:
+        _require_finite(step, loss, grad_norm)
+        optimizer.step()
+    if scaler.is_enabled():
+        scaler.update()
+    return None if is_overflow else grad_norm
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
