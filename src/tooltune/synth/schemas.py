@@ -161,22 +161,9 @@ class _Maker:
             return "request twice"
         if missing is not None and _spelled(arguments[missing]) in request:
             return "twins do not differ"
-        messages = [Message(role="user", content=request)]
-        if missing is not None:
-            name = missing.replace("_", " ")
-            reply = rng.choice(_QUESTIONS).format(name=name)
-            messages.append(Message(role="assistant", content=reply))
-        else:
-            result = self._executed(tool, arguments)
-            if not isinstance(result, tuple):
-                self._failures[tool.name] += 1
-                return result
-            call = ToolCall(id="call_1", name=tool.name, arguments=arguments)
-            messages += [
-                Message(role="assistant", tool_calls=(call,)),
-                Message(role="tool", content=result[0], tool_call_id=call.id),
-                Message(role="assistant", content=_answer(result[0])),
-            ]
+        turns = self._turns(tool, arguments, missing, rng)
+        if isinstance(turns, str):
+            return turns
         self._requests.add(request)
         meta = {
             "split": split, "program": tool.name,
@@ -187,10 +174,32 @@ class _Maker:
         return Conversation(
             id=f"{split}-{ability}-{tool.name}-{number:04}",
             ability=ability,
-            messages=(Message(role="system", content=SYSTEM_PROMPT), *messages),
+            messages=(
+                Message(role="system", content=SYSTEM_PROMPT),
+                Message(role="user", content=request),
+                *turns,
+            ),
             tools=self.servers.tools,
             meta=meta | ({} if missing is None else {"missing": missing}),
         )
+
+    def _turns(
+        self, tool: Tool, arguments: dict[str, Any], missing: str | None, rng: random.Random
+    ) -> list[Message] | str:
+        """What follows the request, or the reason there is nothing."""
+        if missing is not None:
+            reply = rng.choice(_QUESTIONS).format(name=missing.replace("_", " "))
+            return [Message(role="assistant", content=reply)]
+        result = self._executed(tool, arguments)
+        if not isinstance(result, tuple):
+            self._failures[tool.name] += 1
+            return result
+        call = ToolCall(id="call_1", name=tool.name, arguments=arguments)
+        return [
+            Message(role="assistant", tool_calls=(call,)),
+            Message(role="tool", content=result[0], tool_call_id=call.id),
+            Message(role="assistant", content=_answer(result[0])),
+        ]
 
     def _executed(self, tool: Tool, arguments: dict[str, Any]) -> tuple[str] | str:
         """(the result,), or the reason to throw the row away; called twice where that is safe."""
