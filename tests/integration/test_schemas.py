@@ -60,7 +60,8 @@ def test_each_misbehaviour_is_counted_and_costs_its_own_rows(
     for reason in ("tool reported a failure", "server failed", "result too long", "answers differ"):
         assert report.rejected[reason] > 0, reason
     called = {call.name for row in rows for message in row.messages for call in message.tool_calls}
-    assert called == {"good", "not_utf8"}
+    assert "good" in called
+    assert called <= {"good", "not_utf8"}
 
 
 def test_tools_that_may_write_are_left_out_with_a_reason(report: SchemaReport) -> None:

@@ -161,31 +161,45 @@ class _Maker:
             return "request twice"
         if missing is not None and _spelled(arguments[missing]) in request:
             return "twins do not differ"
-        messages = [Message(role="user", content=request)]
-        if missing is not None:
-            name = missing.replace("_", " ")
-            reply = rng.choice(_QUESTIONS).format(name=name)
-            messages.append(Message(role="assistant", content=reply))
-        else:
-            result = self._executed(tool, arguments)
-            if not isinstance(result, tuple):
-                self._failures[tool.name] += 1
-                return result
-            messages += _call_and_answer(tool, arguments, result[0])
+        turns = self._turns(tool, arguments, missing, rng)
+        if isinstance(turns, str):
+            return turns
         self._requests.add(request)
-        ability = "single" if missing is None else "ask"
         meta = {
             "split": split, "program": tool.name,
             "phrasing": f"schema:{_FRAMES[split].index(frame)}",
             "values": shown, "seed": self.seed, "servers": [self.servers.server_of[tool.name]],
-        } | ({} if missing is None else {"missing": missing})  # fmt: skip
+        }  # fmt: skip
+        ability = "single" if missing is None else "ask"
         return Conversation(
             id=f"{split}-{ability}-{tool.name}-{number:04}",
             ability=ability,
-            messages=(Message(role="system", content=SYSTEM_PROMPT), *messages),
+            messages=(
+                Message(role="system", content=SYSTEM_PROMPT),
+                Message(role="user", content=request),
+                *turns,
+            ),
             tools=self.servers.tools,
-            meta=meta,
+            meta=meta | ({} if missing is None else {"missing": missing}),
         )
+
+    def _turns(
+        self, tool: Tool, arguments: dict[str, Any], missing: str | None, rng: random.Random
+    ) -> list[Message] | str:
+        """What follows the request, or the reason there is nothing."""
+        if missing is not None:
+            reply = rng.choice(_QUESTIONS).format(name=missing.replace("_", " "))
+            return [Message(role="assistant", content=reply)]
+        result = self._executed(tool, arguments)
+        if not isinstance(result, tuple):
+            self._failures[tool.name] += 1
+            return result
+        call = ToolCall(id="call_1", name=tool.name, arguments=arguments)
+        return [
+            Message(role="assistant", tool_calls=(call,)),
+            Message(role="tool", content=result[0], tool_call_id=call.id),
+            Message(role="assistant", content=_answer(result[0])),
+        ]
 
     def _executed(self, tool: Tool, arguments: dict[str, Any]) -> tuple[str] | str:
         """(the result,), or the reason to throw the row away; called twice where that is safe."""
@@ -224,15 +238,6 @@ def _spelled(value: Any) -> str:
     if isinstance(value, list):
         return " and ".join(map(_spelled, value))
     return str(value)
-
-
-def _call_and_answer(tool: Tool, arguments: dict[str, Any], result: str) -> list[Message]:
-    call = ToolCall(id="call_1", name=tool.name, arguments=arguments)
-    return [
-        Message(role="assistant", tool_calls=(call,)),
-        Message(role="tool", content=result, tool_call_id=call.id),
-        Message(role="assistant", content=_answer(result)),
-    ]
 
 
 def _answer(result: str) -> str:
