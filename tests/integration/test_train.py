@@ -35,11 +35,11 @@ from tooltune.model.lora import (
 from tooltune.packing.tree import build_tree
 from tooltune.rundir import RunDir, create_run
 from tooltune.train.checkpoint import whole_folder
+from tooltune.train.gradients import summed_loss
 from tooltune.train.loop import train
 from tooltune.train.step import (
     held_out_losses,
     require_untouched_base,
-    summed_loss,
     train_step,
 )
 

@@ -77,7 +77,7 @@ def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: f
     if layout.kernel == "reference":
         return _reference(q, k, v, layout.subtree_end_T, scale)
     if layout.kernel == "flex":
-        flex = _compiled_flex() if q.is_cuda else flex_attention
+        flex: Any = _compiled_flex() if q.is_cuda else flex_attention
         mixed: Tensor = flex(q, k, v, block_mask=layout.block_mask, scale=scale, enable_gqa=True)
         return mixed
     out: Tensor = _SegmentAttention.apply(q, k, v, layout.segments, scale)  # type: ignore[no-untyped-call]

@@ -98,11 +98,12 @@ def load_base(
     if section.quantization:
         quantize_base(model, device, dtype)
     if not stays_on_cpu:
-        model.to(device)  # type: ignore[arg-type]
+        model.to(device)
     model.eval()
     if config.model_type not in SUPPORTED:
         # Decoding is greedy, whatever settings the model came with.
-        model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+        settings: Any = GenerationConfig()  # type: ignore[no-untyped-call]
+        model.generation_config = settings
         require_plain_logits(model, section.name)
     return LoadedModel(
         model,

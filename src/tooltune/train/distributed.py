@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from tooltune.model.forward import uses_tree_attention
 from tooltune.model.lora import trainable_parameters
 from tooltune.packing.divide import divide_sequences
 from tooltune.packing.tree import TokenSequence
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
 
 T = TypeVar("T")
 
@@ -75,7 +78,7 @@ def joined_processes(device: torch.device) -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def _join(store: dist.Store, rank: int, count: int, device: torch.device) -> None:
+def _join(store: "Store", rank: int, count: int, device: torch.device) -> None:
     if device.type == "cuda":
         local, found = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if local >= found:
@@ -88,10 +91,10 @@ def _join(store: dist.Store, rank: int, count: int, device: torch.device) -> Non
     dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=LONGEST_WAIT)
 
 
-def _was_told(store: dist.Store) -> bool:
+def _was_told(store: "Store") -> bool:
     """Whether another process failed before; the store may have died with the process it ran in."""
     try:
-        return store.add(_FAILED, 1) > 1
+        return int(store.add(_FAILED, 1)) > 1
     except dist.DistError:
         return False
 
@@ -249,6 +252,6 @@ def all_reduce_gradients(parameters: Iterable[nn.Parameter]) -> None:
         gradients.append(parameter.grad)
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
-    parts = flat.split([gradient.numel() for gradient in gradients])
+    parts = torch.split(flat, [gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
