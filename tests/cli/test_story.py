@@ -62,7 +62,7 @@ def test_the_whole_job_from_data_to_a_talking_model(
 
     done = tooltune_here("agent", run, "--config", config)
     assert done.returncode == 0, done.stderr
-    assert "10 tools" in done.stdout
+    assert "8 tools" in done.stdout
 
 
 def test_a_second_run_into_the_same_folder_is_refused(
