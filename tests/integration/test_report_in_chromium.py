@@ -27,7 +27,8 @@ addEventListener("load", () => {{
     const box = element => element.getBoundingClientRect();
     const shown = [...page.querySelectorAll("figure svg")].filter(svg => box(svg).width > 0);
     const inside = [...page.querySelectorAll("body *")].filter(
-      element => box(element).right > root.clientWidth + 6);
+      // The ledger is wide and scrolls by itself.
+      element => !element.closest(".ledger") && box(element).right > root.clientWidth + 6);
     return {{
       title: page.title,
       overflow: root.scrollWidth - root.clientWidth,

@@ -24,13 +24,14 @@ BUDGET = 130
 
 
 def examples_of_two_catalogs() -> tuple[list[TokenSequence], list[int]]:
-    """A catalog of 90 or 40 tokens, then a request of 6 and an answer of 6 that repeats it."""
+    """A catalog of 90 or 40 tokens, then a request of 6 and an answer of 6, the catalog's first."""
     random = np.random.default_rng(11)
     catalogs = [random.integers(3, 500, length) for length in (90, 40)]
     sequences, groups = [], []
     for index in range(100):
         request = random.integers(3, 60, 6)
-        tokens = np.r_[catalogs[index % 2], 1, request, 2, request]
+        catalog = catalogs[index % 2]
+        tokens = np.r_[catalog, 1, request, 2, catalog[:6]]
         mask = np.zeros(len(tokens), np.uint8)
         mask[-7:] = 1
         sequences.append(TokenSequence(tokens.astype(np.int32), mask))
@@ -75,5 +76,5 @@ def test_fifty_updates_with_sharing_have_the_losses_of_fifty_without(
     separate, separate_tokens = loss_curve(tiny_llama_folder, "none")
     assert len(shared) == STEPS
     assert shared == pytest.approx(separate, rel=1e-4)
-    assert np.mean(shared[-10:]) < np.mean(shared[:10]) - 0.1, "something was learned"
+    assert np.mean(shared[-10:]) < np.mean(shared[:10]) - 1, "something was learned"
     assert separate_tokens > 3 * shared_tokens

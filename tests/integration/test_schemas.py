@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def config(folder: Path) -> Path:
-    entry = {"command": sys.executable, "args": [str(SERVER)], "timeout_seconds": 60,
+    entry = {"command": sys.executable, "args": [str(SERVER)], "timeout_seconds": 4,
              "env": {"SERVER_API_KEY": CANARY}}  # fmt: skip
     path = folder / "mcp.json"
     path.write_text(json.dumps({"mcpServers": {"odd": entry}}))

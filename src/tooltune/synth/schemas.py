@@ -29,7 +29,7 @@ ROWS_PER_TOOL: dict[Split, int] = {"train": 24, "validation": 3, "test": 6}
 ASK_FRACTION = 0.25
 """Of a tool's rows: a required value is left out and must be asked for."""
 _ATTEMPTS = 4
-_FAILURES_PER_TOOL = 6
+_FAILURES_PER_TOOL = 3
 """Unusable answers after which a tool is left alone."""
 _LONGEST_RESULT = 4000
 _SHORTEST_SECRET = 6

@@ -141,7 +141,7 @@ def create_then_checkout(v: Values) -> Run:
 draw=at.missing_branch, ability="chain", form="recovery")  # fmt: skip
 def checkout_missing(v: Values) -> Run:
     (error,) = yield at.git("checkout", v, branch_name=v["branch"])
-    need(not error.startswith("Switched"))
+    need(v["branch"] in error and not error.startswith("Switched"))
     (text,) = yield at.git("branch", v, branch_type="local")
     return {"names": ", ".join(re.findall(r"^\W*(\S+)", text, re.MULTILINE))}
 
