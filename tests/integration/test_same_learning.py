@@ -76,5 +76,5 @@ def test_fifty_updates_with_sharing_have_the_losses_of_fifty_without(
     separate, separate_tokens = loss_curve(tiny_llama_folder, "none")
     assert len(shared) == STEPS
     assert shared == pytest.approx(separate, rel=1e-4)
-    assert np.mean(shared[-10:]) < np.mean(shared[:10]) - 1, "something was learned"
+    assert np.mean(shared[-10:]) < np.mean(shared[:10]) - 0.3, "something was learned"
     assert separate_tokens > 3 * shared_tokens

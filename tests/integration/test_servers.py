@@ -71,7 +71,7 @@ def examples(desk: Path):
 def test_the_example_config_offers_a_small_catalog_of_three_real_servers(examples: Servers) -> None:
     assert set(examples.server_of.values()) == {"git", "time", "workspace"}
     assert [tool.name for tool in examples.tools] == list(examples.server_of)
-    assert 9 <= len(examples.tools) <= 11
+    assert len(examples.tools) == 8
     assert examples.problems == []
     read_only = {tool.name: tool.read_only for tool in examples.tools}
     assert read_only["git_status"] is True
