@@ -494,7 +494,7 @@ def test_recomputation_chosen_by_the_plan_is_recorded_with_its_reason(
     facts = run.read_run()
     assert facts["activation_checkpointing"] is False, "a tiny model fits any machine"
     assert re.fullmatch(
-        r"planned peak without it 0\.\d\d GiB, \d+\.\d\d GiB free",
+        r"planned peak without it \d+\.\d\d GiB, \d+\.\d\d GiB free",
         facts["activation_checkpointing_reason"],
     )
     assert (facts["prefix_sharing"], facts["prefix_sharing_reason"]) == (True, "")
