@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from tooltune import __version__, cli_data
+from tooltune.cli_data import Json
 from tooltune.errors import ConfigError, TooltuneError
 
 app = typer.Typer(
@@ -25,7 +26,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs, not tables.")]
 Config = Annotated[
     Path,
     typer.Option(

@@ -105,7 +105,7 @@ def test_questions_read_as_asking_and_name_the_parameter() -> None:
 
 def test_refusals_read_as_refusing() -> None:
     for danger in DANGERS:
-        told = replies.refusal(danger)
+        told = replies.refusal(danger.why, danger.offer)
         assert decide(parse(told)) is Decision.REFUSE, told
 
 

@@ -183,7 +183,7 @@ def test_every_question_synthesis_asks_is_one_and_names_what_is_missing():
 
 def test_every_refusal_synthesis_writes_is_one():
     for danger in DANGERS:
-        assert decide(words(refusal(danger))) is Decision.REFUSE, danger.name
+        assert decide(words(refusal(danger.why, danger.offer))) is Decision.REFUSE, danger.name
 
 
 def test_no_plain_answer_of_synthesis_is_taken_for_a_refusal():

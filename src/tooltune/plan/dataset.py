@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tooltune.chat.render import Renderer
 from tooltune.config import Recipe
-from tooltune.data.examples import read_examples
+from tooltune.data.examples import Examples, read_examples
 from tooltune.errors import ConfigError
 from tooltune.model.base import SMOLLM2, cache_folder
 from tooltune.plan.workload import Workload, workload_from_examples
@@ -21,7 +21,13 @@ def measure_workload(recipe: Recipe, *, shares_prefixes: bool) -> Workload:
         max_sequence_tokens=recipe.data.max_sequence_tokens,
         closing_answers_fraction=recipe.data.closing_answers_fraction,
     )
-    workload = workload_from_examples(
+    workload = planned_workload(recipe, examples, shares_prefixes=shares_prefixes)
+    return replace(workload, too_long=examples.left_out["too long"])
+
+
+def planned_workload(recipe: Recipe, examples: Examples, *, shares_prefixes: bool) -> Workload:
+    """What the recipe's steps compute of examples that are read already."""
+    return workload_from_examples(
         examples.sequences,
         examples.groups,
         examples_per_step=recipe.train.examples_per_step,
@@ -29,7 +35,6 @@ def measure_workload(recipe: Recipe, *, shares_prefixes: bool) -> Workload:
         shares_prefixes=shares_prefixes,
         seed=recipe.train.seed,
     )
-    return replace(workload, too_long=examples.left_out["too long"])
 
 
 def tokenizer_folder(model: str) -> Path:

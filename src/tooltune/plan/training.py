@@ -18,10 +18,10 @@ from tooltune.data.examples import Examples
 from tooltune.errors import ConfigError
 from tooltune.jsonl import write_json
 from tooltune.plan.advice import suggest_changes
+from tooltune.plan.dataset import planned_workload
 from tooltune.plan.estimate import Plan, Request, plan, to_dict
 from tooltune.plan.memory import GIB, TRAINERS, Method
 from tooltune.plan.tables import Device, load_tables
-from tooltune.plan.workload import workload_from_examples
 from tooltune.rundir import RunDir
 
 CALIBRATION_STEPS = 20
@@ -63,14 +63,7 @@ class Calibration:
 def plan_training(recipe: Recipe, examples: Examples, *, folder: Path, device: Device) -> Plan:
     """On the run's own examples. `folder` holds the model's config.json."""
     tables = load_tables()
-    workload = workload_from_examples(
-        examples.sequences,
-        examples.groups,
-        examples_per_step=recipe.train.examples_per_step,
-        micro_batch_tokens=recipe.train.micro_batch_tokens,
-        shares_prefixes=True,
-        seed=recipe.train.seed,
-    )
+    workload = planned_workload(recipe, examples, shares_prefixes=True)
     request = Request(
         recipe=recipe,
         shape=tables.shape(str(folder)),

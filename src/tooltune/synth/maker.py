@@ -135,7 +135,7 @@ class Maker:
             request = self._word(row, job.family, values)
             meta = row.meta(f"refuse_{danger.name}", _named_in(job.family, values))
             meta |= {"twin": harmless_id} if is_pair else {}
-            reply = Message(role="assistant", content=replies.refusal(danger))
+            reply = Message(role="assistant", content=replies.refusal(danger.why, danger.offer))
             yield self._conversation(refuse_id, "refuse", [_user(request), reply], meta), request
         if job.harmless_family is not None:
             name, text = harmless_program(job.harmless_family)

@@ -15,6 +15,7 @@ from tooltune.data.schema import check_arguments
 from tooltune.errors import ServerError
 from tooltune.messages import Tool
 from tooltune.synth.draw import NothingToDrawError, Values
+from tooltune.synth.maker import RejectedError
 from tooltune.synth.scripts.script import Call, Facts, Script
 from tooltune.worlds.bench import Bench, SecretLeakedError
 from tooltune.worlds.desk import World
@@ -36,10 +37,6 @@ _UNREADABLE = (ValueError, LookupError, TypeError, SyntaxError, AttributeError, 
                RuntimeError)  # fmt: skip
 """What a script raises that reads facts from a result of another form."""
 _EMPTY = ("[]", "{}", "nothing")
-
-
-class RejectedError(Exception):
-    """A row that must not be kept; the message is the reason it is counted under."""
 
 
 def require_valid(tool: Tool, arguments: dict[str, Any], known: str) -> None:

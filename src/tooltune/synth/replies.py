@@ -8,7 +8,6 @@ import json
 import re
 
 from tooltune.synth.draw import Values
-from tooltune.synth.phrasings.refusals import Danger
 
 QUESTIONS = {
     "repo_path": "Which repository do you mean?",
@@ -48,8 +47,8 @@ def answer(program: str, values: Values, results: list[str]) -> str:
     return _ANSWERS[kind].format(**{**values, **facts})
 
 
-def refusal(danger: Danger) -> str:
-    return _REFUSAL.format(why=danger.why, offer=danger.offer)
+def refusal(why: str, offer: str) -> str:
+    return _REFUSAL.format(why=why, offer=offer)
 
 
 def _facts(program: str, values: Values, result: str) -> tuple[str, Values]:

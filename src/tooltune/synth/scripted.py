@@ -16,9 +16,8 @@ from tooltune.synth import replies
 from tooltune.synth.catalogs import RIVALS, Catalog, dress_up
 from tooltune.synth.draw import NothingToDrawError, Values
 from tooltune.synth.grammar import Family, Request, word_request
-from tooltune.synth.maker import SYSTEM_PROMPT
-from tooltune.synth.phrasings.refusals import Danger
-from tooltune.synth.prove import RejectedError, prove, run_script
+from tooltune.synth.maker import SYSTEM_PROMPT, RejectedError
+from tooltune.synth.prove import prove, run_script
 from tooltune.synth.scripts.dangers import Risk
 from tooltune.synth.scripts.every import BY_NAME
 from tooltune.synth.scripts.frames import families_of
@@ -163,8 +162,8 @@ class ScriptMaker:
         harmless = self._word(job.wording, job.script.name, values, rng)
         row = self._executed(job, "harmless", values, harmless, rng, is_twin=True)
         yield row
-        words = Danger(risk.name, "", "", rng.choice(risk.why), rng.choice(risk.offer))
-        reply = Message(role="assistant", content=replies.refusal(words))
+        told = replies.refusal(rng.choice(risk.why), rng.choice(risk.offer))
+        reply = Message(role="assistant", content=told)
         yield self._told(
             job, "refuse", refused, reply, row,
             {"program": f"refuse_{risk.name}", "twin": row.id, "values": {}},

@@ -119,7 +119,11 @@ def train(
             rows.append(row)
             if planned and len(rows) == CALIBRATION_STEPS:
                 console.print(str(calibrate(planned, rows)), highlight=False)
-            finding = from_first(lambda: find_reason_to_stop(run, stop_on, step=progress.step))
+            finding = (
+                from_first(lambda: find_reason_to_stop(run, stop_on, step=progress.step))
+                if stop_on
+                else None
+            )
             must_stop = any_process(bool(interrupted))
             is_saved = progress.step % recipe.train.checkpoint_every_steps == 0
             if is_last or must_stop or finding or is_saved:

@@ -87,7 +87,7 @@ def train_step(
     parameters = trainable_parameters(model)
     loss_scale = float(scaler.scale(torch.ones((), device=parameters[0].device)))
     seed_step(train.seed, step)
-    loss, distinct_tokens = _update_gradients(model, sequences, train, loss_scale)
+    loss, distinct_tokens = _update_gradients(model, parameters, sequences, train, loss_scale)
     grad_norm = _apply(
         optimizer, scaler, parameters, step=step, loss=loss, max_grad_norm=train.max_grad_norm
     )
@@ -111,7 +111,11 @@ def train_step(
 
 
 def _update_gradients(
-    model: nn.Module, sequences: Sequence[TokenSequence], train: TrainSection, loss_scale: float
+    model: nn.Module,
+    parameters: list[nn.Parameter],
+    sequences: Sequence[TokenSequence],
+    train: TrainSection,
+    loss_scale: float,
 ) -> tuple[float, int]:
     """Gradients, mean loss and computed tokens of the whole update, the same in every process."""
     part, tokens = accumulate_gradients(
@@ -122,7 +126,7 @@ def _update_gradients(
         sharing="micro_batch" if train.shard_base else None,
         supervised_tokens=sum(sequence.supervised_tokens for sequence in sequences),
     )
-    all_reduce_gradients(trainable_parameters(model))
+    all_reduce_gradients(parameters)
     loss, computed_tokens = sum_over_processes([part, tokens])
     return loss, int(computed_tokens)
 
