@@ -255,8 +255,9 @@ def _side_by_side(
 ) -> list[_T]:
     """`do` for all servers at once. Ctrl-C ends the waiting for servers that do not answer."""
     with ThreadPoolExecutor(max_workers=16) as pool:
-        futures = [pool.submit(do, server) for server in servers]
         try:
+            # Ctrl-C may come while the threads start, too: leaving the pool waits for each of them.
+            futures = [pool.submit(do, server) for server in servers]
             return [future.result() for future in futures]
         except KeyboardInterrupt:
             portal.start_task_soon(portal.stop, True)
