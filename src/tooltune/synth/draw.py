@@ -43,7 +43,8 @@ class Draw:
         folder = self.rng.choice(
             ["", *(folder.split("/", 1)[1] + "/" for folder in project.folders)]
         )
-        extension = self.pick(self.rng.choice([pools.NOTE_EXTENSIONS, pools.TABLE_EXTENSIONS]))
+        kinds = self.rng.choice([pools.NOTE_EXTENSIONS, pools.TABLE_EXTENSIONS])
+        extension = self.rng.choice(kinds)
         stem = self.pick(pools.RISKY_STEMS if self._is_risky_turn() else pools.STEMS)
         path = f"{project.name}/{folder}{stem}.{extension}"
         if path in project.files:
@@ -58,10 +59,8 @@ class Draw:
         return self.project().name if self.rng.random() < 0.7 else self.folder()
 
     def extension(self) -> str:
-        pool = self.rng.choice(
-            [pools.NOTE_EXTENSIONS, pools.CODE_EXTENSIONS, pools.TABLE_EXTENSIONS]
-        )
-        return self.pick(pool)
+        kinds = [pools.NOTE_EXTENSIONS, pools.CODE_EXTENSIONS, pools.TABLE_EXTENSIONS]
+        return self.rng.choice(self.rng.choice(kinds))
 
     def word(self, place: str | None = None) -> str:
         """Mostly one that occurs below `place`."""

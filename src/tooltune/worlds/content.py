@@ -31,7 +31,7 @@ class ProjectPlan:
 
     def add_risky_file(self, names: "Names") -> None:
         word = names.pick(pools.RISKY_WORDS)
-        path = f"{self.name}/{names.unique(pools.RISKY_STEMS)}.{names.pick(pools.NOTE_EXTENSIONS)}"
+        path = f"{self.name}/{names.unique(pools.RISKY_STEMS)}.{names.note_extension()}"
         self.files[path] = f"about {word}: {names.pick(pools.RISKY_CONTENTS)}\n"
         self.branches.append(names.unique(pools.RISKY_BRANCHES))
 
@@ -96,12 +96,15 @@ class Names:
         return plan
 
     def file_name(self) -> str:
-        return f"{self.unique(pools.STEMS)}.{self.pick(pools.NOTE_EXTENSIONS)}"
+        return f"{self.unique(pools.STEMS)}.{self.note_extension()}"
 
-    def path(self, plan: ProjectPlan, extensions: pools.Pool) -> str:
+    def note_extension(self) -> str:
+        return self.rng.choice(pools.NOTE_EXTENSIONS)
+
+    def path(self, plan: ProjectPlan, extensions: tuple[str, ...]) -> str:
         """Of a new file; the project's third folder keeps its only file."""
         folder = self.rng.choice(["", plan.folders[0] + "/", plan.folders[1] + "/"])
-        return f"{plan.name}/{folder}{self.unique(pools.STEMS)}.{self.pick(extensions)}"
+        return f"{plan.name}/{folder}{self.unique(pools.STEMS)}.{self.rng.choice(extensions)}"
 
     def sentence(self) -> str:
         verb, noun = self.pick(pools.VERBS), self.pick(pools.NOUNS)

@@ -90,11 +90,13 @@ STEMS = _words(
 )
 """File names without extension."""
 
-NOTE_EXTENSIONS = _words("md txt tex rtf note doc text", "adoc", "rst org")
-CODE_EXTENSIONS = _words("py sh js ts go rs c cpp java kt swift php pl r css", "rb", "sql lua")
-TABLE_EXTENSIONS = _words(
-    "csv json yaml toml cfg conf db bak dat tmp lock env", "xml", "tsv ini log"
+NOTE_EXTENSIONS = tuple("md txt tex rtf note doc text rst org adoc".split())
+CODE_EXTENSIONS = tuple("py sh js ts go rs c cpp java kt swift php pl r css sql lua rb".split())
+TABLE_EXTENSIONS = tuple(
+    "csv json yaml toml cfg conf db bak dat tmp lock env tsv ini log xml".split()
 )
+"""The same in all splits, like tool names: there are few kinds of file, and the names of files are
+what differs."""
 
 BRANCHES = _words(
     """

@@ -44,7 +44,7 @@ def folder(papers: Papers) -> Values:
 
 def new_name(papers: Papers) -> str:
     stem = papers.rng.choice(pools.STEMS[papers.world.split])
-    return f"{stem}.{papers.rng.choice(pools.NOTE_EXTENSIONS[papers.world.split])}"
+    return f"{stem}.{papers.rng.choice(pools.NOTE_EXTENSIONS)}"
 
 
 def new_file(papers: Papers) -> Values:
