@@ -45,7 +45,7 @@ class Decoder:
     """A model that completes prompts, `batch_rows` at a time."""
 
     loaded: LoadedModel
-    batch_rows: int = 48
+    batch_rows: int = 120
 
     @torch.inference_mode()
     def complete(

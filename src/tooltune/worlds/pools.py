@@ -27,8 +27,12 @@ class Pool:
         return values
 
 
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 def _words(train: str, validation: str, test: str) -> Pool:
-    return Pool(tuple(train.split()), tuple(validation.split()), tuple(test.split()))
+    return Pool(_split(train), _split(validation), _split(test))
 
 
 def _with_compounds(pool: Pool, forms: str, count: int) -> Pool:
@@ -90,11 +94,9 @@ STEMS = _words(
 )
 """File names without extension."""
 
-NOTE_EXTENSIONS = tuple("md txt tex rtf note doc text rst org adoc".split())
-CODE_EXTENSIONS = tuple("py sh js ts go rs c cpp java kt swift php pl r css sql lua rb".split())
-TABLE_EXTENSIONS = tuple(
-    "csv json yaml toml cfg conf db bak dat tmp lock env tsv ini log xml".split()
-)
+NOTE_EXTENSIONS = _split("md txt tex rtf note doc text rst org adoc")
+CODE_EXTENSIONS = _split("py sh js ts go rs c cpp java kt swift php pl r css sql lua rb")
+TABLE_EXTENSIONS = _split("csv json yaml toml cfg conf db bak dat tmp lock env tsv ini log xml")
 """The same in all splits, like tool names: there are few kinds of file, and the names of files are
 what differs."""
 
@@ -277,9 +279,11 @@ RISKY_CONTENTS = Pool(
     ),
 )
 
-PROJECTS = _with_compounds(PROJECTS, "{0}-{1} {0}_{1} {0}{n} {0}-{n} {0}_v{n} my_{0} {0}", 900)
-FOLDERS = _with_compounds(FOLDERS, "{0} {0} {0}_{1} {0}{n}", 300)
-STEMS = _with_compounds(STEMS, "{0} {0}_{1} {0}-{1} {0}{n} {0}_v{n} {0}_{n}", 900)
+PROJECTS = _with_compounds(
+    PROJECTS, "{0}-{1} {0}_{1} {0}_{1}s {0}{n} {0}-{n} {0}_v{n} my_{0} {0} {0}s", 900
+)
+FOLDERS = _with_compounds(FOLDERS, "{0} {0}s {0}s {0}_{1} {0}{n}", 300)
+STEMS = _with_compounds(STEMS, "{0} {0}s {0}_{1} {0}-{1}s {0}{n} {0}_v{n} {0}_{n}", 900)
 BRANCHES = _with_compounds(
     BRANCHES, "feature/{0}-{1} fix-{0} wip/{0} {0}-{1} {0}_{n} {0}/{1} hotfix/{0}-{n} {0}", 700
 )

@@ -69,6 +69,22 @@ print the file in {repo} where {word} is written
 the file in {repo} that says something about {word}: read it in full
 locate {word} in {repo} and then open the file around it
 {word} is in one file of {repo}. Which one, and what does it say?
+find {word} in {repo} and then show the whole file it is in
+find {word} in {repo}, and read me the file around it
+get me the file in {repo} that contains {word}, with all its text
+get the full file from {repo} in which {word} is written
+show the complete file of {repo} in which {word} comes up
+check which file of {repo} has {word} and display that file
+see which file in {repo} has {word}, then read it out
+there is a file with {word} in {repo}; what is its content?
+there must be a file about {word} in {repo}, please open it
+what is the whole text of the file in {repo} that has {word}?
+what does it say in the file of {repo} where {word} stands?
+hunt for {word} in {repo} and open the file you find
+the note about {word} in {repo}: find it and read it
+look where {word} is in {repo} and show that file
+display the file of {repo} that mentions {word}
+let me read the file in {repo} in which {word} occurs
 """.strip()
 
 LOG_THEN_SHOW = """
@@ -144,6 +160,23 @@ a zone is mentioned in {path}, how late is it there at the moment?
 current time in the zone from {path}?
 time now, zone as in {path}
 show the clock for the timezone {path} contains
+what does the clock say in the zone of {path}?
+what hour is it in the zone that stands in {path}?
+what's the current time for whoever is in {path}?
+which time is it in the zone that {path} gives?
+how late is it where the person from {path} lives?
+find the zone in {path} and tell me its time
+find a time zone in {path} and check what time it is there
+see {path} for the zone and tell me the time
+see which zone {path} has and how late it is there
+go to {path}, get the zone, tell me the time
+say what time it is in the zone from {path}
+someone wrote a time zone into {path}; what time is it there now?
+{path} tells the zone, you tell me the time
+{path} says where they are; what is the time there?
+there is a zone in {path}; I want its current time
+time check for the zone named in {path}
+I have to call the person in {path}; what time is it there?
 """.strip()
 
 READ_TIME_THEN_CONVERT = """
@@ -217,6 +250,27 @@ the content of {path} is needed in {copy} as well
 transfer the text from {path} to the new file {copy}
 cp {path} {copy}
 from {path} to {copy}: copy the text
+write a copy of {path} to {copy}
+reproduce {path} as {copy}
+replicate the text of {path} in {copy}
+repeat the text of {path} in a new file {copy}
+mirror {path} to {copy}
+get the text of {path} and save it to {copy}
+get {path} copied to {copy}
+have {path} copied into {copy}
+let {copy} have the text of {path}
+let {copy} be a copy of {path}
+move a copy of {path} to {copy}
+keep a copy of {path} in {copy}
+keep the text of {path} under {copy} too
+whatever is in {path} should also be in {copy}
+whatever {path} says, {copy} should say too
+the same text as in {path} should stand in {copy}
+the text of {path} also belongs in {copy}
+use the text of {path} for the new file {copy}
+I want to have {path} twice, also as {copy}
+I want a copy of {path} at {copy}
+please put what is in {path} in {copy} too
 """.strip()
 
 READ_BRANCH_THEN_CHECKOUT = """
@@ -250,6 +304,25 @@ I want {repo} on the branch I wrote down in {path}
 I need to be on the branch that {path} gives, in {repo}
 in {repo}, switch to whichever branch {path} tells
 Could {repo} be switched to the branch from {path}?
+find the branch name in {path} and switch {repo} to it
+find out from {path} which branch {repo} needs and check it out
+see {path} for the branch and check it out in {repo}
+see which branch {path} names and put {repo} on it
+get {repo} onto the branch written in {path}
+get the branch from {path}, then go to it in {repo}
+bring {repo} to the branch named in {path}
+bring {repo} to whichever branch {path} mentions
+swap {repo} to the branch that stands in {path}
+turn {repo} to the branch noted in {path}
+select in {repo} the branch that {path} gives
+the branch for {repo} stands in {path}, switch to it
+the right branch of {repo} is in {path}; go to it
+someone wrote the branch into {path}; check it out in {repo}
+what branch does {path} name? Switch {repo} to it
+which branch is in {path}? Check it out in {repo}
+have {repo} on the branch that {path} mentions
+I should work on the branch from {path}, switch {repo}
+{path} holds a branch name, check that out in {repo}
 """.strip()
 
 LIST_THEN_READ = """
@@ -320,6 +393,25 @@ I wrote a word in {path}; look for that word in {repo}
 I need all lines in {repo} with the word that's in {path}
 use the keyword from {path} to search {repo}
 open {path}, take its keyword and search {repo}
+get the word from {path} and look for it in {repo}
+get the keyword out of {path}, then grep {repo} for it
+see {path} for the word and search {repo} for that
+see which word {path} names and find it in {repo}
+find out from {path} what to look for in {repo}, and look for it
+open {path}, take the word, and search {repo} for it
+check {path} for the keyword and look for it in {repo}
+where in {repo} is the word that {path} gives?
+where does {repo} mention the word from {path}?
+which files in {repo} have the word noted in {path}?
+does {repo} mention the word that stands in {path}?
+is the keyword of {path} anywhere in {repo}?
+the word is in {path}; where is it in {repo}?
+the word to look for is in {path}, search {repo}
+someone noted a keyword in {path}; find it in {repo}
+I wrote a word into {path}; search {repo} for it
+{path} holds the search word for {repo}
+{path} has a word in it, grep {repo} for that word
+take the word from {path} and find it in {repo}
 """.strip()
 
 READ_PATH_THEN_READ = """
@@ -356,6 +448,24 @@ I noted the path in {path}, show me that file
 I was told to look at {path}, it names another file: read that one
 go where {path} points and read the file
 use the path inside {path} and display that file
+go to {path}, it names a file: read that file
+get the path out of {path} and open that file
+see which file {path} names and read it to me
+see {path} for the path, then show that file
+find the path in {path} and show me the file there
+find out which file {path} means, and print it
+follow {path} to the file it names
+what does the file say that {path} mentions?
+what is in the file whose path stands in {path}?
+which file does {path} name? Show me its text
+the path is in {path}; what does that file say?
+the file I want is written down in {path}, open it
+someone noted a path in {path}; read that file
+{path} only names another file, show me that one
+{path} has a path in it: open it
+check {path} for the path and print the file
+display the file that {path} points at
+bring up the file whose path is noted in {path}
 """.strip()
 
 READ_PATH_THEN_COPY = """
@@ -389,6 +499,20 @@ I need the text of the file named in {path} in {copy} too
 look up the path in {path} and copy that file into {copy}
 take the path in {path} and save that file's content to {copy}
 in {copy} I want the same text as in the file {path} refers to
+get the path out of {path} and copy that file to {copy}
+see which file {path} names and write its text to {copy}
+find the path in {path} and save the file there as {copy}
+follow {path} to the file it names and copy that to {copy}
+the path is in {path}; put the text of that file into {copy}
+the file named by {path} should be copied to {copy}
+someone noted a path in {path}; copy that file to {copy}
+{path} has a path in it: copy the file there to {copy}
+keep a copy of the file that {path} names in {copy}
+have the file {path} points to copied to {copy}
+let {copy} be a copy of the file that {path} names
+write to {copy} what the file mentioned in {path} says
+check {path} for the path and duplicate that file as {copy}
+which file does {path} name? Copy it to {copy}
 """.strip()
 
 COUNT_THEN_WRITE = """

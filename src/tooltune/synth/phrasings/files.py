@@ -55,6 +55,38 @@ my notes are in {path}, read them to me
 tell me everything {path} contains
 what can be read in {path}?
 how does {path} read?
+what stands in {path}?
+what's written inside {path}?
+what information is in {path}?
+what text does {path} hold?
+what have I got in {path}?
+which words are in {path}?
+how does the text in {path} go?
+find out what {path} says
+find out what is inside {path}
+put the content of {path} on the screen
+type out {path}
+bring up [the file|] {path}
+get the text from {path}
+take a look at {path} for me
+take a look into the file {path}
+go through {path} for me
+check what is in {path}
+check the content of {path}
+see what {path} says
+reveal what's in {path}
+let's look at {path}
+let's see {path}
+let me look into {path}
+I want to see {path}
+I want the content of {path}
+I'm curious what {path} says
+I'm trying to remember what is in {path}
+I wrote something into {path}, what was it?
+remind me what {path} says
+is there anything in {path}? Show it
+the file {path}, please
+content of {path}
 """.strip()
 
 READ_FILE_PATH_MISSING = """
@@ -74,6 +106,21 @@ look into< {path}~ the document> and tell me what it says
 Could I see< {path}~ the text file>?
 have a look inside< {path}~ the other file>
 what is written in< {path}~ the document>?
+what stands in< {path}~ the file>?
+what text does< {path}~ the file> hold?
+find out what< {path}~ my file> says
+bring up< the file {path}~ the file>
+get the text from< {path}~ the file>
+take a look at< {path}~ that file> for me
+check the content of< {path}~ the file>
+see what< {path}~ the note> says
+let me look into< {path}~ the file>
+I want to see< {path}~ one of my files>
+I'm curious what< {path}~ this file> says
+remind me what< {path}~ my note> says
+show the content of< {path}~ a file>
+type out< {path}~ the document>
+read out< {path}~ the text file>
 """.strip()
 
 WRITE_FILE = """
@@ -127,6 +174,35 @@ type "{content}" into {path}
 enter "{content}" in the file {path}
 set the content of {path} to "{content}"
 My note for {path} is "{content}". Save it
+drop the line "{content}" into {path}
+place "{content}" in {path}
+place the text "{content}" in the file {path}
+insert "{content}" into the new file {path}
+enter "{content}" into {path}
+log "{content}" to {path}
+set {path} to "{content}"
+start a file {path} with "{content}"
+start the file {path}: "{content}"
+produce a file {path} with "{content}" in it
+generate {path} with the text "{content}"
+have {path} say "{content}"
+have "{content}" written to {path}
+let {path} contain "{content}"
+let the file {path} say "{content}"
+leave a note "{content}" in {path}
+leave the text "{content}" in {path}
+copy this sentence into {path}: "{content}"
+make a note in {path}: "{content}"
+make a file {path}, its text is "{content}"
+the file {path} should say "{content}"
+the text "{content}" goes to {path}
+"{content}" goes into {path}
+"{content}" has to be in the file {path}
+"{content}", save this as {path}
+for {path}: "{content}", write it please
+I want to note "{content}" in {path}
+I want a file {path} with "{content}"
+please keep "{content}" for me in {path}
 """.strip()
 
 WRITE_FILE_CONTENT_MISSING = """
@@ -144,6 +220,19 @@ I want {path} to say< "{content}"~ something else>
 add a new file {path}< with the words "{content}"~ with my text>
 fill {path}< with "{content}"~ with text>
 set the content of {path}< to "{content}">
+place< "{content}"~ a text> in {path}
+enter< "{content}"~ something> into {path}
+have< "{content}"~ a sentence> written to {path}
+leave< the text "{content}"~ a note> in {path}
+start a file {path}< with "{content}">
+make a file {path}<, its text is "{content}">
+I want a file {path}< with "{content}">
+I want to note< "{content}"~ something> in {path}
+type< "{content}"~ some words> into {path}
+make a note in {path}<: "{content}">
+let {path} contain< "{content}"~ a new text>
+change what {path} says<: "{content}">
+overwrite {path}< with "{content}">
 """.strip()
 
 WRITE_FILE_PATH_MISSING = """
@@ -161,6 +250,19 @@ the sentence "{content}" must be saved< in {path}>
 I'd like "{content}" to be kept< in {path}~ in a text file>
 a new file<, {path},> with content "{content}"
 drop "{content}"< into {path}~ into a new file>
+place "{content}"< in {path}~ in a file>
+enter "{content}"< into {path}~ into a file>
+have "{content}" written< to {path}~ to a file>
+leave the text "{content}"< in {path}~ in one of my files>
+type "{content}"< into {path}~ into a file>
+make a note<in {path}~>: "{content}"
+I want to note "{content}"< in {path}>
+please keep "{content}" for me< in {path}>
+"{content}" has to be< in the file {path}~ in a file>
+"{content}"<, save this as {path}~, save this>
+put down "{content}"< in {path}>
+let me keep "{content}"< in {path}~ in a text file>
+file away "{content}"< in {path}>
 """.strip()
 
 FIND_EXTENSION = """
@@ -270,6 +372,40 @@ check {place} for the word {word}
 check if {word} is mentioned in {place}
 scan {place} for [the word|] {word}
 go through {place} and look for {word}
+where do the files of {place} say {word}?
+where can I find {word} in {place}?
+where was {word} written in {place}?
+which places in {place} have {word}?
+which text in {place} has {word} in it?
+what mentions {word} in {place}?
+how often is {word} written in {place}? Show the lines
+is {word} used anywhere inside {place}?
+is {word} to be found in {place}?
+is the term {word} in {place}?
+are there lines about {word} in {place}?
+are there any hits for {word} in {place}?
+have I written {word} in {place}?
+has anyone written about {word} in {place}?
+can you find {word} in {place}?
+search the folder {place} for {word}
+search the text of {place}, the word is {word}
+run a search for {word} in {place}
+do a text search for {word} in {place}
+look whether {place} has {word}
+look through {place} for the term {word}
+hunt for {word} in {place}
+trace {word} in {place}
+spot {word} in the files of {place}
+get every line of {place} that has {word}
+get me the lines with {word} from {place}
+filter {place} for lines with {word}
+print the lines of {place} that mention {word}
+see where {place} uses {word}
+see if {word} comes up in {place}
+I lost track of where {word} is in {place}
+I need to find {word} in {place}
+keyword {word}, search in {place}
+hits for {word} in {place}, please
 """.strip()
 
 COUNT_LINES = """
@@ -370,6 +506,40 @@ print the file names in {folder}
 is the folder {folder} empty?
 is there anything in the folder {folder}?
 how does the folder {folder} look, which files?
+what lies in {folder}?
+what lives in the directory {folder}?
+what is in the directory {folder}?
+what do we keep in {folder}? List it
+what files can I find in {folder}?
+what are the files in {folder}?
+what are the names of the files in {folder}?
+which file names are in {folder}?
+which documents are in the folder {folder}?
+how does the folder {folder} look? Show its files
+are there files in {folder}?
+enumerate the files of {folder}
+name the files in {folder}
+print the names of the files in {folder}
+print a listing of {folder}
+display the files in {folder}
+display what the folder {folder} has
+show the listing of {folder}
+show everything in the folder {folder}
+see what is in the folder {folder}
+see which files {folder} has
+check the contents of the folder {folder}
+check which files are in {folder}
+find out which files are in {folder}
+let me see the folder {folder}
+let me see which files are in {folder}
+I want to see what's in the directory {folder}
+I want a list of the files in {folder}
+I need the names of the files in {folder}
+I need to know which files {folder} has
+all files in {folder}, please
+a list of {folder}, please
+files inside {folder}?
+ls for {folder}
 """.strip()
 
 HEAD = """

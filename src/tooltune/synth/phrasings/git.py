@@ -39,6 +39,29 @@ Repository<: {repo}>. Is it clean?
 look for uncommitted work< in {repo}>
 what does git status say< in {repo}>?
 make sure< {repo}~ the repo> has no leftovers to commit
+what is left to commit< in {repo}>?
+what still needs committing< in {repo}>?
+what have I touched< in {repo}> since the last commit?
+which edits< in {repo}> are not committed yet?
+did my last edits< in {repo}> get committed?
+has anything been left behind uncommitted< in {repo}>?
+am I done< in {repo}> or are there leftovers?
+make sure nothing< in {repo}> is waiting to be committed
+check that all work< in {repo}> is committed
+check for local modifications< in {repo}>
+see if< {repo}~ my repo> has uncommitted edits
+see what is pending< in {repo}>
+look whether< {repo}~ my repository> is clean before I go home
+confirm that< {repo}~ the repo> is clean
+are my changes< in {repo}> safe in git?
+can I leave< {repo}~ my repo> as it is, or is something unsaved?
+what would go into my next commit< in {repo}>?
+how clean is the working tree< of {repo}>?
+I changed things< in {repo}>, which ones are not committed?
+I want to see what is modified< in {repo}>
+I have to know if< {repo}~ the repo> is clean
+git state< of {repo}>, please
+quick status check< of {repo}>
 """.strip()
 
 GIT_LOG = """
@@ -125,6 +148,30 @@ Just {n} commits of history< from {repo}> are enough
 {n} commits back< in {repo}>: list them
 tell me what the last {n} commits< in {repo}> were
 how do the {n} most recent commits< of {repo}> read?
+the newest {n} commits< of {repo}>, please
+the previous {n} commits< of {repo}>
+which are the {n} latest commits< in {repo}>?
+what went into< {repo}~ the repo> with the last {n} commits?
+what do the newest {n} log entries< of {repo}> say?
+how about the last {n} commits< of {repo}>?
+go back {n} commits< in {repo}> and list them
+look {n} commits back< in {repo}>
+list {n} entries of the git log< of {repo}>
+list up to {n} commits< of {repo}>
+list the {n} newest log entries< of {repo}>
+get {n} commits out of the log< of {repo}>
+get me the latest {n} commits< in {repo}>
+take the last {n} commits< of {repo}> and show them
+fetch the {n} newest commits< of {repo}>
+output {n} lines of history< for {repo}>, one a commit
+print the {n} most recent commits< of {repo}>
+read the newest {n} commits< of {repo}> to me
+I want to see {n} commits< of {repo}>
+I'd like the {n} most recent changes< of {repo}> from the log
+I was away for {n} commits< in {repo}>, what were they?
+no more than {n} commits of the log< of {repo}>
+in the log< of {repo}>, what are the last {n} entries?
+history< of {repo}>, {n} commits
 """.strip()
 
 GIT_SHOW = """
@@ -229,6 +276,33 @@ add {branch} to the branches< of {repo}>
 We start something new< in {repo}>: create branch {branch}
 the team wants a branch {branch}< in {repo}>, set it up
 cut a branch {branch}< in {repo}>
+create branch {branch}< for {repo}>
+create something new< in {repo}>: the branch {branch}
+could you add the branch {branch}< to {repo}>?
+build a new branch {branch}< in {repo}>
+call the new branch< of {repo}> {branch}
+name a new branch< in {repo}> {branch}
+get a branch {branch} going< in {repo}>
+make me a branch {branch}< in {repo}>
+make the branch {branch}< in {repo}>, it does not exist yet
+introduce a branch {branch}< in {repo}>
+establish branch {branch}< in {repo}>
+fork off a branch {branch}< in {repo}>
+from the current state< of {repo}>, create branch {branch}
+for my next task I need branch {branch}< in {repo}>
+I want a [new|] branch {branch}< in {repo}>
+I'm starting on {branch}< in {repo}>, make the branch
+my next branch< in {repo}> is {branch}, create it
+the new branch< in {repo}> shall be {branch}
+this needs a branch {branch}< in {repo}>
+{branch}: a new branch< for {repo}>
+register a branch {branch}< in {repo}>
+put up the branch {branch}< in {repo}>
+have a branch {branch} made< in {repo}>
+there has to be a branch {branch}< in {repo}>
+we want {branch} as a branch< of {repo}>
+do the branch {branch}< in {repo}>, new
+generate the branch {branch}< in {repo}>
 """.strip()
 
 GIT_CREATE_BRANCH_NAME_MISSING = """
@@ -247,6 +321,22 @@ new branch< {branch}> in {repo}
 branch off in {repo}<, call it {branch}>
 give me a new branch< {branch}> in {repo}
 prepare a branch in {repo}<, name: {branch}>
+please make one more branch< {branch}> in {repo}
+build a branch< {branch}> for {repo}
+name a new branch in {repo}<: {branch}>
+I want a branch< {branch}> in {repo}
+we need another branch in {repo}<, {branch}>
+the team needs a branch< {branch}> in {repo}
+get a branch< {branch}> going in {repo}
+put a new branch< {branch}> into {repo}
+fork off a branch< {branch}> in {repo}
+start something new in {repo}, on a branch of its own<: {branch}>
+for my next task I need a branch< {branch}> in {repo}
+generate a branch< {branch}> in {repo}
+introduce a new branch< {branch}> to {repo}
+Could we have a new branch< {branch}> in {repo}?
+{repo}: new branch<, name {branch}>
+create one more branch in {repo}<, call it {branch}>
 """.strip()
 
 GIT_CREATE_BRANCH_FROM = """
@@ -318,6 +408,34 @@ take< {repo}~ the repo> to {branch}
 {branch} is the branch I need< in {repo}>, check it out
 time for {branch}< in {repo}>, change branches
 we continue with {branch}< in {repo}>, switch there
+swap to branch {branch}< in {repo}>
+swap branches< in {repo}> to {branch}
+flip< {repo}~ the repo> over to {branch}
+turn< {repo}~ the repo> to the branch {branch}
+select the branch {branch}< in {repo}>
+choose branch {branch}< in {repo}>
+enter the branch {branch}< of {repo}>
+return to {branch}< in {repo}>
+go back to branch {branch}< in {repo}>
+get back onto {branch}< in {repo}>
+head over to {branch}< in {repo}>
+point< {repo}~ the repo> at the branch {branch}
+work on branch {branch}< in {repo}> next
+I need branch {branch}< in {repo}> now
+I need to look at {branch}< in {repo}>, check it out
+I want to see the branch {branch}< of {repo}>, switch to it
+I must get to branch {branch}< in {repo}>
+please have< {repo}~ the repo> on {branch}
+have< {repo}~ the repo> checked out at {branch}
+from now on {branch} is the branch to use< in {repo}>
+{branch} should be checked out< in {repo}>
+the branch< in {repo}> should be {branch} now
+pick up the work on {branch}< in {repo}>
+check out< in {repo}> the branch {branch}
+check out {branch}, an existing branch< of {repo}>
+let us switch to {branch}< in {repo}>
+let me work on {branch}< in {repo}>, change to it
+resume {branch}< in {repo}>
 """.strip()
 
 GIT_CHECKOUT_BRANCH_MISSING = """
@@ -336,4 +454,21 @@ I want to be on< {branch}~ a different branch> in {repo}
 get me onto< {branch}~ my other branch> in {repo}
 go to< branch {branch}~ the branch> in {repo}
 we continue with< {branch}~ a different branch> in {repo}, switch there
+swap to< branch {branch}~ some other branch> in {repo}
+flip {repo} over to< {branch}~ another branch>
+select< the branch {branch}~ a branch> in {repo}
+go back to< branch {branch}~ my earlier branch> in {repo}
+return to< {branch}~ the branch I had> in {repo}
+head over to< {branch}~ that other branch> in {repo}
+let me work on< {branch}~ a different branch> in {repo}, change to it
+let us switch to< {branch}~ another branch> in {repo}
+I need to look at< {branch}~ another branch> in {repo}, check it out
+I want to see< the branch {branch}~ one of the branches> of {repo}, switch to it
+check out< the branch {branch}~ a branch> in {repo}
+check out< {branch}~ the right branch> in {repo}
+take {repo} to< the branch {branch}~ another branch>
+please have {repo} on< {branch}~ another branch>
+turn {repo} to< the branch {branch}~ a different branch>
+pick up the work on< {branch}~ my other branch> in {repo}
+resume< {branch}~ the other branch> in {repo}
 """.strip()

@@ -48,6 +48,35 @@ find out the present hour in {zone}
 let me know the time in {zone}
 The time in {zone}, please
 what would a clock in {zone} show now?
+what do the clocks say in {zone}?
+what does my watch have to show in {zone}?
+what's the hour in {zone}?
+what time would it be in {zone} right now?
+which time is it in {zone}?
+how late have they got in {zone}?
+how far along is the day in {zone}?
+is it night in {zone}?
+is it past noon in {zone}?
+is it office time in {zone}? I mean now
+has the day begun in {zone}? Check the time
+time check for {zone}
+clock of {zone}?
+clock time in {zone}, please
+local time {zone}
+say the time in {zone}
+say what time it is in {zone}
+see what time it is in {zone}
+see how late it is in {zone}
+read me the clock of {zone}
+find the current time for {zone}
+fetch the time of {zone}
+my colleague sits in {zone}; how late is it there?
+I have a call with {zone}, what time is it there now?
+I'm flying to {zone}, what time do they have now?
+I want the current time for {zone}
+for the zone {zone}, give me the time
+the zone is {zone}, what's the time?
+date and time in {zone}?
 """.strip()
 
 GET_TIME_ANYWHERE = """
