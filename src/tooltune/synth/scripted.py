@@ -219,7 +219,7 @@ class ScriptMaker:
         if any(len(text) > _LONGEST_RESULT for _, results in turns for text in results):
             raise RejectedError("result too long")
         masked = names([first.masked])
-        prove(script, values, turns, facts, self.benches)
+        state = prove(script, values, turns, facts, self.benches)
         messages = [_user(request)]
         number = 0
         for calls, results in turns:
@@ -237,8 +237,8 @@ class ScriptMaker:
         messages.append(Message(role="assistant", content=said))
         used = sorted({name for calls, _ in turns for name, _ in calls})
         more: dict[str, Any] = {"values": values}
-        if masked:
-            more["masks"] = masked
+        more |= {"masks": masked} if masked else {}
+        more |= {"state": state} if state else {}
         if is_twin:
             more["twin"] = _id(self, job, job.ability)
         meta = self._meta(job, request[1], more)
