@@ -10,21 +10,21 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from tooltune.data.card import write_card
 from tooltune.errors import ServerError
 from tooltune.jsonl import read_json, read_jsonl, write_json, write_jsonl
 from tooltune.messages import ABILITIES, Conversation, Tool
-from tooltune.synth.card import write_card
 from tooltune.synth.catalogs import RIVALS, Catalog, make_catalogs
 from tooltune.synth.scripted import PURPOSES, Job, ScriptMaker, scripts_for
 from tooltune.synth.scripts.dangers import RISKS
 from tooltune.synth.scripts.every import BY_NAME
 from tooltune.synth.scripts.frames import families_of
 from tooltune.synth.scripts.script import Script
+from tooltune.synth.summary import RecipeReport, server_facts, write_dataset
 from tooltune.synth.talk_rows import talk_rows
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.kinds import HELD_OUT, KINDS
@@ -47,23 +47,6 @@ _SPARE, _SPARE_ROWS = 1.06, 4
 _KINDS_AT_ONCE = 2
 _GIVE_UP_AFTER = 30
 """Failures of its servers in a row after which a kind is left alone."""
-
-
-@dataclass(slots=True)
-class RecipeReport:
-    """What was written, and what was thrown away and why."""
-
-    rows: dict[str, dict[str, int]] = field(default_factory=dict)
-    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
-    programs: int = 0
-    largest_program_fraction: float = 0.0
-    rejected: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    """Server to the reason it took no part."""
-    short: dict[str, int] = field(default_factory=dict)
-    """Split to rows missing; empty where the counts are exact."""
-    servers: dict[str, int] = field(default_factory=dict)
-    catalogs: int = 0
 
 
 def wanted(rows: int) -> dict[str, int]:
@@ -105,7 +88,10 @@ def make_recipe(
         for future in [pool.submit(make_kind, kind) for kind in tools]:
             future.result()
     rows = {split: _assemble(parts, split, totals[split], seed, report) for split in SPLITS}
-    _finish(out, rows, report, catalogs, {"seed": seed, "scale": scale})
+    facts = {"name": "mcp-agent", "seed": seed, "scale": scale, "shares": SHARES}
+    write_dataset(out, rows, report, facts)
+    del rows  # The card reads the files, so that it says what they hold.
+    write_card(out)
     shutil.rmtree(parts)
     return report
 
@@ -138,7 +124,7 @@ def _list_tools(
     """Every kind's tools, asked of the servers once; kinds that cannot be had are left out."""
     found: dict[str, tuple[Tool, ...]] = {}
     for kind in kinds:
-        file = parts / f"tools-{kind}.json"
+        file = parts / f"servers-{kind}.json"
         if not file.exists():
             try:
                 with Bench(kind, tell) as bench:
@@ -147,6 +133,7 @@ def _list_tools(
                         {
                             "left_out": bench.left_out,
                             "tools": [tool.model_dump() for tool in bench.tools],
+                            "server_of": bench.servers.server_of,
                         },
                     )
             except ServerError as error:
@@ -156,6 +143,9 @@ def _list_tools(
         listed = read_json(file)
         report.left_out |= listed["left_out"]
         found[kind] = tuple(Tool(**tool) for tool in listed["tools"])
+        for name in sorted(set(listed["server_of"].values())):
+            tools = [tool for tool, server in listed["server_of"].items() if server == name]
+            report.servers[name] = server_facts(name, tools)
     if not found:
         raise ServerError("no server can be had: " + "; ".join(report.left_out.values()))
     return found
@@ -300,30 +290,3 @@ def _choose(
         report.left_out[split] = f"{missing} rows of {split}: no more could be made well"
     rng.shuffle(chosen)
     return chosen
-
-
-def _finish(
-    out: Path,
-    rows: dict[Split, list[Conversation]],
-    report: RecipeReport,
-    catalogs: list[Catalog],
-    facts: dict[str, Any],
-) -> None:
-    for split, chosen in rows.items():
-        write_jsonl(out / f"{split}.jsonl", (row.to_dict() for row in chosen))
-        report.rows[split] = {
-            ability: sum(row.ability == ability for row in chosen) for ability in ABILITIES
-        }
-        report.kinds[split] = dict(
-            sorted(Counter(row.meta["world"]["kind"] for row in chosen).items())
-        )
-    everything = [row for chosen in rows.values() for row in chosen]
-    programs = Counter(row.meta["program"] for row in everything)
-    report.programs = len(programs)
-    report.largest_program_fraction = round(max(programs.values()) / len(everything), 4)
-    report.servers = dict(
-        sorted(Counter(name for row in everything for name in row.meta.get("servers", ())).items())
-    )
-    report.catalogs = len({row.meta["catalog"]["name"] for row in everything})
-    write_json(out / "summary.json", {**facts, **asdict(report)})
-    write_card(out / "card.md", rows, report, facts)

@@ -8,8 +8,9 @@ from tooltune.errors import ConfigError
 from tooltune.servers.install import say
 from tooltune.synth.generate import Report, synthesise
 from tooltune.synth.programs import CORE, PROGRAMS
-from tooltune.synth.recipe import RecipeReport, make_recipe
+from tooltune.synth.recipe import make_recipe
 from tooltune.synth.schemas import SchemaReport, from_schemas
+from tooltune.synth.summary import RecipeReport
 
 
 @dataclass(frozen=True, slots=True)
