@@ -12,10 +12,12 @@ from tooltune.jsonl import read_jsonl, write_jsonl
 from tooltune.servers.install import is_installed
 from tooltune.servers.known import KNOWN
 from tooltune.synth.catalogs import make_catalogs
+from tooltune.synth.follow_ups import FOLLOW_UPS
 from tooltune.synth.generate import synthesise
+from tooltune.synth.jobs import Job
 from tooltune.synth.plan import Counts
 from tooltune.synth.recipe import make_recipe
-from tooltune.synth.scripted import Job, ScriptMaker
+from tooltune.synth.scripted import ScriptMaker
 from tooltune.synth.scripts.every import BY_NAME
 from tooltune.verify.recheck import verify
 from tooltune.worlds.bench import Bench
@@ -106,8 +108,15 @@ def test_rows_of_every_kind_come_out_again(kind: str, tmp_path: Path) -> None:
         )
         for number, script in enumerate(scripts):
             maker.make(Job(script.ability, number // 3, script))
+        for one in (one for one in FOLLOW_UPS if one.kind == kind):
+            assert maker.make(Job("chain", 0, BY_NAME[one.first], follow_up=one)), one.name
     rows = [row.to_dict() for (row,) in maker.output.rows]
     assert len(rows) > len(scripts) / 2
+    leaning = [row for row in rows if row["meta"].get("form") == "follow-up"]
+    assert len(leaning) == sum(one.kind == kind for one in FOLLOW_UPS)
+    for row in leaning:
+        roles = [message["role"] for message in row["messages"]]
+        assert roles == ["system", *("user", "assistant", "tool", "assistant") * 2]
     write_jsonl(tmp_path / "rows.jsonl", rows)
     found = verify(tmp_path / "rows.jsonl")
     assert found.failures == ()

@@ -19,7 +19,9 @@ from tooltune.errors import ServerError
 from tooltune.jsonl import read_json, read_jsonl, write_json, write_jsonl
 from tooltune.messages import ABILITIES, Conversation, Tool
 from tooltune.synth.catalogs import RIVALS, Catalog, make_catalogs
-from tooltune.synth.scripted import PURPOSES, Job, ScriptMaker, scripts_for
+from tooltune.synth.follow_ups import FOLLOW_UPS
+from tooltune.synth.jobs import PURPOSES, Job
+from tooltune.synth.scripted import ScriptMaker
 from tooltune.synth.scripts.dangers import RISKS
 from tooltune.synth.scripts.every import BY_NAME
 from tooltune.synth.scripts.frames import families_of
@@ -38,6 +40,8 @@ SMALL_TALK_SHARE = 0.25
 """Of the `talk` rows: greetings and general questions; the others are wishes out of reach."""
 _STRANGE_SHARE = 0.95
 """Wishes are cheap to make and small talk runs out of wordings, so there are enough of them."""
+_FOLLOW_UP_SHARE = 0.14
+"""Of the `chain` rows, so about 4 % of all: a second request that leans on the first."""
 MOST_PER_PROGRAM = 0.02
 _LEAST_PER_PROGRAM = 20
 """The share binds in splits that are large enough for it."""
@@ -158,7 +162,7 @@ def _plan(
     for split in SPLITS:
         counts = {ability: round(count * _SPARE) + _SPARE_ROWS
                   for ability, count in wanted(totals[split]).items()}  # fmt: skip
-        scripts = [one for one in scripts_for(split) if one.kind in kinds]
+        scripts = [one for one in _scripts_for(split) if one.kind in kinds]
         jobs: list[Job] = []
         asks = [(one, slot) for one in scripts for slot in one.asks]
         jobs += [
@@ -172,10 +176,14 @@ def _plan(
             lines = families_of(risk.name, "\n".join(names))[split]
             text = lines[(number // len(risks) * 7) % len(lines)].text
             jobs.append(Job("refuse", number, BY_NAME[names[text]], risk=risk, wording=text))
-        for ability in ("single", "chain"):
+        follow_ups = [one for one in FOLLOW_UPS if one.kind in kinds]
+        leaning = round(counts["chain"] * _FOLLOW_UP_SHARE) if follow_ups else 0
+        jobs += [Job("chain", number, BY_NAME[one.first], follow_up=one)
+                 for number in range(leaning)
+                 for one in [follow_ups[number % len(follow_ups)]]]  # fmt: skip
+        for ability, made in (("single", counts["ask"]), ("chain", leaning)):
             own = [one for one in scripts if one.ability == ability]
-            twins = counts["ask"] if ability == "single" else 0
-            rows = max(len(own), counts[ability] - twins) if own else 0
+            rows = max(len(own), counts[ability] - made) if own else 0
             jobs += [Job(ability, number, own[number % len(own)]) for number in range(rows)]
         strange = round(counts["talk"] * _STRANGE_SHARE)
         pairs = list(_strangers([one for one in scripts if one.kind != HELD_OUT], kinds))
@@ -186,6 +194,11 @@ def _plan(
                  for number in range(strange if pairs else 0)]  # fmt: skip
         for kind in sorted(kinds):
             yield split, kind, [job for job in jobs if job.script.kind == kind]
+
+
+def _scripts_for(split: Split) -> list[Script]:
+    """Those a split may use: one server is held out whole for the test."""
+    return [one for one in BY_NAME.values() if split == "test" or one.kind != HELD_OUT]
 
 
 def _strangers(scripts: list[Script], kinds: Collection[str]) -> Iterator[tuple[Script, str]]:
