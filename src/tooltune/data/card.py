@@ -19,6 +19,11 @@ from tooltune.jsonl import read_json, write_text
 
 SPLITS = ("train", "validation", "test")
 _ORIGIN = ("package", "version", "licence", "tools", "conversations")
+_COUNTERS = (
+    ("rejected", "Attempts thrown away, by reason", "reason"),
+    ("teacher", "Requests given to the teacher, by what became of them", "outcome"),
+)
+"""Counters of summary.json."""
 
 
 def write_card(folder: Path) -> Path:
@@ -85,10 +90,10 @@ def _origin(summary: Mapping[str, Any], servers: Facts) -> str:
         names = ", ".join(sorted(summary.get("servers") or ()))
         names = f" ({names})" if names else ""
         lines.append(f"Servers{names}, their versions and licences: not recorded.\n")
-    if summary.get("rejected"):
-        reasons = sorted(summary["rejected"].items(), key=lambda item: (-item[1], item[0]))
-        lines.append("Attempts thrown away, by reason:\n")
-        lines.append(table(("reason", "attempts"), reasons))
+    for key, title, column in _COUNTERS:
+        if summary.get(key):
+            found = sorted(summary[key].items(), key=lambda item: (-item[1], item[0]))
+            lines += [f"{title}:\n", table((column, "attempts"), found)]
     left_out = summary.get("left_out")
     if isinstance(left_out, Mapping) and left_out:
         lines.append("".join(f"- left out: {reason}\n" for reason in left_out.values()))

@@ -1,7 +1,9 @@
-"""One row, or pair of twins, to be made of a script, and in which part it plays."""
+"""What is to be made of a script, a row or a pair of twins, and what came of it."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
+from tooltune.messages import Conversation
 from tooltune.synth.follow_ups import FollowUp
 from tooltune.synth.scripts.dangers import Risk
 from tooltune.synth.scripts.script import Script
@@ -40,3 +42,15 @@ class Job:
             self.stranger,
         )
         return "-".join(filter(None, parts))
+
+
+@dataclass(slots=True)
+class Output:
+    """What one kind of world gave for one split."""
+
+    rows: list[list[Conversation]] = field(default_factory=list)
+    """Twins stand together."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    teacher: Counter[str] = field(default_factory=Counter)
+    """What became of the requests a teacher was asked to rewrite."""
+    by_script: dict[str, Counter[str]] = field(default_factory=dict)

@@ -26,8 +26,9 @@ from tooltune.synth.scripts.dangers import RISKS
 from tooltune.synth.scripts.every import BY_NAME
 from tooltune.synth.scripts.frames import families_of
 from tooltune.synth.scripts.script import Script
-from tooltune.synth.summary import RecipeReport, server_facts, write_dataset
+from tooltune.synth.summary import RecipeReport, made_from, server_facts, write_dataset
 from tooltune.synth.talk_rows import talk_rows
+from tooltune.synth.teacher import Teacher
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.kinds import HELD_OUT, KINDS
 from tooltune.worlds.pools import SPLITS, Split
@@ -68,16 +69,19 @@ def make_recipe(
     kinds: Sequence[str] = tuple(KINDS),
     tell: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    teacher: Teacher | None = None,
 ) -> RecipeReport:
     """Write out/{train,validation,test}.jsonl, card.md and summary.json.
 
     `scale` is the fraction of the recipe's rows, `kinds` are the worlds to use; `progress` gets
-    rows made and rows in all. An interrupted run goes on where it stopped.
+    rows made and rows in all; a `teacher` rewords requests. An interrupted run goes on where it
+    stopped.
 
     Raises ServerError where not one kind of world can be had.
     """
     totals = {split: max(_LEAST_ROWS, round(ROWS[split] * scale)) for split in SPLITS}
-    parts = _parts_folder(out, {"seed": seed, "rows": totals})
+    model = teacher.model if teacher else None
+    parts = _parts_folder(out, {"seed": seed, "rows": totals, "teacher": model})
     report = RecipeReport()
     tools = _list_tools(kinds, parts, tell, report)
     catalogs = make_catalogs(tools, seed)
@@ -86,13 +90,15 @@ def make_recipe(
     counter = _Counter(work, progress)
 
     def make_kind(kind: str) -> None:
-        _make_kind(kind, [unit for unit in units if unit[1] == kind], parts, catalogs, counter)
+        own = [unit for unit in units if unit[1] == kind]
+        _make_kind(kind, own, parts, catalogs, counter, teacher)
 
     with ThreadPoolExecutor(_KINDS_AT_ONCE) as pool:
         for future in [pool.submit(make_kind, kind) for kind in tools]:
             future.result()
     rows = {split: _assemble(parts, split, totals[split], seed, report) for split in SPLITS}
-    facts = {"name": "mcp-agent", "seed": seed, "scale": scale, "shares": SHARES}
+    facts = {"name": "mcp-agent", "seed": seed, "scale": scale, "shares": SHARES,
+             "made_from": made_from(model)}  # fmt: skip
     write_dataset(out, rows, report, facts)
     del rows  # The card reads the files, so that it says what they hold.
     write_card(out)
@@ -215,6 +221,7 @@ def _make_kind(
     parts: Path,
     catalogs: list[Catalog],
     counter: _Counter,
+    teacher: Teacher | None,
 ) -> None:
     """All splits' parts of one kind, on one pair of benches that is started if there is work."""
     with ExitStack() as close:
@@ -226,11 +233,15 @@ def _make_kind(
                 continue
             benches = benches or [close.enter_context(Bench(kind)) for _ in range(2)]
             seed = read_json(parts / "plan.json")["seed"]
-            maker = ScriptMaker(kind, split, benches, catalogs, seed)
+            maker = ScriptMaker(kind, split, benches, catalogs, seed, teacher=teacher)
             _make_jobs(maker, jobs, counter)
             write_json(
                 parts / f"{split}-{kind}.json",
-                {"rejected": maker.output.rejected, "by_script": maker.output.by_script},
+                {
+                    "rejected": maker.output.rejected,
+                    "by_script": maker.output.by_script,
+                    "teacher": maker.output.teacher,
+                },
             )
             write_jsonl(file, ([row.to_dict() for row in group] for group in maker.output.rows))
 
@@ -257,8 +268,9 @@ def _assemble(
         if not (file := parts / f"{split}-{kind}.jsonl").exists():
             continue
         facts = read_json(file.with_suffix(".json"))
-        for reason, count in facts["rejected"].items():
-            report.rejected[reason] = report.rejected.get(reason, 0) + count
+        for counts, found in ((report.rejected, "rejected"), (report.teacher, "teacher")):
+            for reason, count in facts[found].items():
+                counts[reason] = counts.get(reason, 0) + count
         groups += [[Conversation.from_dict(row) for row in group]
                    for _, group in read_jsonl(file)]  # fmt: skip
     rng = random.Random(f"{seed} assemble {split}")

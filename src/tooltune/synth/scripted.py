@@ -7,26 +7,25 @@ reason, and drawn again.
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from tooltune.messages import Conversation, Message
-from tooltune.servers.registers import DOMAINS
 from tooltune.synth import replies
-from tooltune.synth.catalogs import RIVALS, Catalog, dress_up
+from tooltune.synth.catalogs import RIVALS, Catalog, catalogs_for, dress_up
 from tooltune.synth.draw import NothingToDrawError, Values
 from tooltune.synth.follow_ups import FollowUp
 from tooltune.synth.grammar import Family, Request, word_request
-from tooltune.synth.jobs import PURPOSES, Job
+from tooltune.synth.jobs import PURPOSES, Job, Output
 from tooltune.synth.maker import SYSTEM_PROMPT, RejectedError
 from tooltune.synth.prove import Turns, prove, run_script
 from tooltune.synth.scripts.frames import families_of
+from tooltune.synth.teacher import KEPT, Teacher
 from tooltune.synth.turns import Ask, all_values, joined, written
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.desk import World
 from tooltune.worlds.masks import names
 from tooltune.worlds.pools import Split
-from tooltune.worlds.registers import SPLIT_DOMAINS
 
 CONTEXT = {"store": " Every table of the database has the columns id and name."}
 """What the system prompt states about a kind of world."""
@@ -48,22 +47,20 @@ _OUT_OF_REACH = (
 )
 
 
-@dataclass(slots=True)
-class Output:
-    """What one kind of world gave for one split."""
-
-    rows: list[list[Conversation]] = field(default_factory=list)
-    """Twins stand together."""
-    rejected: Counter[str] = field(default_factory=Counter)
-    by_script: dict[str, Counter[str]] = field(default_factory=dict)
-
-
 class ScriptMaker:
     """Makes the rows of one kind of world for one split, on two benches of that kind."""
 
     def __init__(
-        self, kind: str, split: Split, benches: list[Bench], catalogs: list[Catalog], seed: int
+        self,
+        kind: str,
+        split: Split,
+        benches: list[Bench],
+        catalogs: list[Catalog],
+        seed: int,
+        *,
+        teacher: Teacher | None = None,
     ) -> None:
+        self._teacher = teacher
         self.kind, self.split, self.benches, self.seed = kind, split, benches, seed
         self._catalogs = catalogs_for(split, catalogs)
         self._requests: set[str] = set()
@@ -107,7 +104,29 @@ class ScriptMaker:
             request = self._word(script.families, script.name, values, rng)
             asks = [Ask(script, values, request)]
             asks += [self._follow_up(job.follow_up, values, scene, rng)] if job.follow_up else []
-            yield self._executed(job, job.ability, asks, rng)
+            retold = self._retold(job, asks, scene, rng) if self._teacher is not None else None
+            yield retold or self._executed(job, job.ability, asks, rng)
+
+    def _retold(
+        self, job: Job, asks: list[Ask], scene: Any, rng: random.Random
+    ) -> Conversation | None:
+        """The row in the teacher's words, where it passes every check of the row in ours."""
+        assert self._teacher is not None
+        first, (request, family) = asks[0], asks[0].request
+        text, outcome = self._teacher.rewrite(request.text, first.values.values(), scene)
+        row = None
+        if outcome == KEPT and text in self._requests:
+            outcome = "request twice"
+        elif outcome == KEPT:
+            told = replace(first, request=(replace(request, text=text), family))
+            try:
+                row = self._executed(job, job.ability, [told, *asks[1:]], rng)
+                row.meta["rewritten_from"] = request.text
+            except RejectedError as reason:
+                outcome = str(reason)
+                self.benches[0].reset(self.benches[0].world)
+        self.output.teacher[outcome] += 1
+        return row
 
     def _follow_up(self, follow_up: FollowUp, first: Values, scene: Any, rng: random.Random) -> Ask:
         """A second request, which does not say what the first has fixed."""
@@ -305,9 +324,3 @@ def _request(row: Conversation) -> str:
 
 def _user(request: tuple[Request, Family]) -> Message:
     return Message(role="user", content=request[0].text)
-
-
-def catalogs_for(split: Split, catalogs: list[Catalog]) -> list[Catalog]:
-    """Without the invented catalogs of other splits."""
-    own = {DOMAINS[name].tool("get") for name in SPLIT_DOMAINS[split]}
-    return [one for one in catalogs if one.kind != "registers" or one.real_names & own]

@@ -25,6 +25,12 @@ CHECKS = {
 """What every row with calls has passed before it was written."""
 
 
+def made_from(teacher: str | None) -> str:
+    """The card's sentence on who wrote what; `teacher` is the model that reworded requests."""
+    wrote = f"{teacher} reworded some of the requests" if teacher else "no model wrote any of it"
+    return f"programs executed on real tool servers first; {wrote}"
+
+
 @dataclass(slots=True)
 class RecipeReport:
     """What was written, and what was thrown away and why."""
@@ -45,6 +51,8 @@ class RecipeReport:
     catalogs: int = 0
     masks: dict[str, int] = field(default_factory=dict)
     """Rule to the rows of which it changed a result."""
+    teacher: dict[str, int] = field(default_factory=dict)
+    """What became of a request that was to be reworded, to how many; empty without a teacher."""
 
 
 def server_facts(name: str, tools: Iterable[str]) -> dict[str, Any]:
@@ -86,8 +94,7 @@ def write_dataset(
     report.catalogs = len({row.meta["catalog"]["name"] for row in everything})
     masked = Counter(name for row in everything for name in row.meta.get("masks", ()))
     report.masks = {name: masked[name] for name in (*(m.name for m in MASKS), SEARCH_ORDER)}
-    made = {"made_from": "programs executed on real tool servers first; no model wrote any of it"}
-    write_json(out / "summary.json", {**facts, **made, **asdict(report), "checks": CHECKS})
+    write_json(out / "summary.json", {**facts, **asdict(report), "checks": CHECKS})
     (out / "verify.json").unlink(missing_ok=True)
 
 
