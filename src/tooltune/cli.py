@@ -92,18 +92,27 @@ def synth(
     programs: Annotated[
         str, typer.Option(metavar="NAMES", help="What to teach: core, all, or names with commas.")
     ] = "core",
+    teacher_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --recipe: a chat endpoint that rewords.")
+    ] = None,
+    teacher_model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model asked at --teacher-url.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write conversations by executing calls on the real servers.
 
     Writes train.jsonl, validation.jsonl and test.jsonl into DIR. An interrupted `--recipe` goes on.
+    A teacher speaks OpenAI's chat protocol; its key is read from TOOLTUNE_TEACHER_KEY.
 
     Example: tooltune synth --config mcp.json --out data --seed 7
     """
     from tooltune import terminal
     from tooltune.synth.sources import Source, make
 
-    source = Source(config, recipe, scale, from_schemas, allow_writes, programs)
+    source = Source(
+        config, recipe, scale, from_schemas, allow_writes, programs, teacher_url, teacher_model
+    )
     with terminal.progress() as show:
         made = make(source, out, seed=seed, progress=partial(show, "conversations"))
     if as_json:

@@ -189,7 +189,8 @@ def verify(
     """Check a synthesised dataset again, with none of the code that made it.
 
     Every row: calls fit their schemas, and every value is grounded. A sample: executed in fresh
-    sandboxes with the same results and state. Exit code 1 if a row failed.
+    sandboxes with the same results and state; rows of `synth --recipe` bring their servers. Exit
+    code 1 if a row failed.
 
     Example: tooltune verify data/train.jsonl --sample 500 --config mcp.json
     """

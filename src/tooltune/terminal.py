@@ -208,9 +208,11 @@ def print_verification(found: "Verification", *, most: int = 20) -> None:
     if len(found.failures) > most:
         print(f"... and {len(found.failures) - most} more (all of them with --json)")
     failed = len({failure.line for failure in found.failures})
+    where = ", ".join(f"{kind} {count}" for kind, count in found.executed.items())
     print(
-        f"{found.rows} rows with {found.calls} calls checked, {found.checked} of them executed "
-        f"again: {failed} failed"
+        f"{found.rows} rows with {found.calls} calls checked; of {found.checked} drawn "
+        f"{sum(found.executed.values())} executed again ({where or 'none'}), "
+        f"{found.nothing_to_execute} call nothing: {failed} failed"
     )
 
 

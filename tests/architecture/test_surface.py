@@ -39,6 +39,8 @@ FLAGS = {
         "--allow-writes",
         "--seed",
         "--programs",
+        "--teacher-url",
+        "--teacher-model",
         "--json",
     },
     "validate": {

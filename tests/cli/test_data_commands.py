@@ -109,7 +109,7 @@ def test_a_card_is_written_beside_the_splits(tooltune_here: Tooltune, tmp_path: 
     (tmp_path / "data").mkdir()
     write_jsonl(tmp_path / "data/train.jsonl", [row("time?")])
     assert tooltune_here("card", "data").stdout == "data/card.md\n"
-    assert (tmp_path / "data/card.md").read_text().startswith("# Dataset card: data\n")
+    assert (tmp_path / "data/card.md").read_text().startswith("# Dataset card\n")
 
 
 @pytest.mark.parametrize("command", ["convert", "dedupe"])

@@ -11,7 +11,8 @@ import pytest
 from tooltune.servers.install import is_installed
 from tooltune.servers.known import KNOWN
 from tooltune.synth.catalogs import make_catalogs
-from tooltune.synth.scripted import Job, ScriptMaker
+from tooltune.synth.jobs import Job
+from tooltune.synth.scripted import ScriptMaker
 from tooltune.synth.scripts.every import BY_NAME
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.kinds import KINDS

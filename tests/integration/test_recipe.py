@@ -1,20 +1,24 @@
 """The recipe's dataset at a small scale, on the worlds that need no installation."""
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tooltune.data.card import write_card
 from tooltune.data.schema import check_arguments
 from tooltune.jsonl import read_jsonl
 from tooltune.messages import ABILITIES, Conversation
-from tooltune.synth.recipe import RecipeReport, make_recipe, wanted
+from tooltune.synth.recipe import make_recipe, wanted
+from tooltune.synth.summary import RecipeReport
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.desk import World
 
 KINDS = ("registers",)
 SMALL = 0.001
+CALLING = ("single", "chain", "harmless")
 Splits = dict[str, list[Conversation]]
 
 
@@ -127,8 +131,24 @@ def test_the_card_counts_what_the_files_hold(report: RecipeReport, folder: Path)
     card = (folder / "card.md").read_text()
     total = "| all | " + " | ".join(str(sum(one.values())) for one in report.rows.values())
     assert total in card
-    assert "registers" in card
-    assert json.loads((folder / "summary.json").read_text())["rows"] == report.rows
+    tools = len(report.servers["registers"]["tools"])
+    assert tools > 60
+    calling = sum(report.rows[split][name] for split in report.rows for name in CALLING)
+    assert f"| registers | tooltune | of this checkout | Apache-2.0 | {tools} | {calling} |" in card
+    assert "| distinct requests | 100.00 % | at least 99.00 % | kept |" in card
+    assert "| real servers whose tools are called | 0 | at least 8 | not kept |" in card
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["rows"] == report.rows
+    assert summary["forms"] == report.forms
+    assert summary["checks"].keys() == {
+        "schema", "grounded", "replay", "minimal", "twins", "split"
+    }  # fmt: skip
+
+
+def test_the_card_of_the_same_files_has_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / "card.md").unlink()
+    assert write_card(tmp_path / "copy").read_bytes() == (folder / "card.md").read_bytes()
 
 
 def test_a_bench_goes_back_to_its_world_whatever_was_done() -> None:

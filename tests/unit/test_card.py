@@ -48,7 +48,7 @@ def test_what_synth_and_verify_recorded_stands_on_the_card(tmp_path: Path) -> No
     )
     write_json(tmp_path / "verify.json", {"checked": 1, "failed": 0, "failures": []})
     text = write_card(tmp_path).read_text()
-    assert "Seed: 9." in text
+    assert "Seed 9." in text
     assert "| time | 2026.10.19 | MIT | 2 |" in text
     assert "| not grounded | 4 |" in text
     assert "| time | 1 |" in text
@@ -64,6 +64,43 @@ def test_kinds_of_world_are_counted_where_rows_name_them(tmp_path: Path) -> None
     text = write_card(tmp_path).read_text()
     assert "| store | 2 |\n| web | 1 |\n" in text
     assert "Servers (fetch, sqlite), their versions and licences: not recorded." in text
+
+
+def test_a_recipes_rows_are_held_against_its_bounds(tmp_path: Path) -> None:
+    rows = [row(f"r{i}", f"what is the time in town number {i}") for i in range(9)]
+    rows.append(row("hello", "hello there", calls=False))
+    for number, one in enumerate(rows[:9]):
+        one.meta["servers"] = ["clocks" if number < 3 else "time"]
+    write_jsonl(tmp_path / "train.jsonl", [one.to_dict() for one in rows])
+    servers = {
+        "time": {"package": "mcp-server-time", "tools": ["get_time"]},
+        "clocks": {"package": "mcp-server-clocks", "tools": ["get_time"]},
+        "registers": {"package": "tooltune", "tools": ["get_guest"]},
+    }
+    write_json(
+        tmp_path / "summary.json",
+        {"shares": {"single": 0.875, "talk": 0.125}, "servers": servers, "checks": {"twins": "so"}},
+    )
+    write_json(
+        tmp_path / "verify.json",
+        {"checked": 9, "failed": 0, "failures": [], "nothing_to_execute": 2},
+    )
+    text = write_card(tmp_path).read_text()
+    assert "| single | 87.50 % | +2.50 |\n| talk | 12.50 % | -2.50 |\n" in text
+    assert "in any split | 2.50 | at most 2 | not kept |" in text
+    assert "| largest program family of 2 (clock) | 90.00 % | at most 2.00 % | not kept |" in text
+    assert "| real servers whose tools are called | 2 | at least 8 | not kept |" in text
+    assert "| tools of real servers that are called | 2 | at least 60 | not kept |" in text
+    assert "| distinct requests | 100.00 % | at least 99.00 % | kept |" in text
+    assert "| `get_time` of time | 6 |\n| `get_time` of clocks | 3 |\n" in text
+    assert "7 executed again, 2 drawn that call nothing, 0 failed" in text
+    assert "- twins: so" in text
+
+
+def test_lines_that_cannot_be_read_stand_on_the_card(tmp_path: Path) -> None:
+    rows = [row("a", "what is the time here").to_dict(), {"messages": 3}]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    assert "unreadable-row 1" in write_card(tmp_path).read_text()
 
 
 def test_a_folder_without_splits_has_no_card(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The scripts as data: enough families, each in every split, none worded alike in two splits."""
 
+import re
 import string
 
 import pytest
 
+from tooltune.synth.follow_ups import FOLLOW_UPS
 from tooltune.synth.grammar import normalise
 from tooltune.synth.programs import PROGRAMS
 from tooltune.synth.scripts.dangers import RISKS
@@ -36,6 +38,34 @@ def test_no_wording_is_in_two_splits_of_a_program() -> None:
         }
         assert not by_split["train"] & by_split["test"], name
         assert not by_split["train"] & by_split["validation"], name
+
+
+def test_no_wording_of_a_follow_up_is_in_two_splits_of_any() -> None:
+    """Many say no value at all, so that the same words would stand in train and test."""
+    by_split = {
+        split: {
+            normalise(family.text)
+            for one in FOLLOW_UPS
+            for family in families_of(one.name, one.families)[split]
+        }
+        for split in SPLITS
+    }
+    for one in FOLLOW_UPS:
+        assert all(families_of(one.name, one.families).values()), one.name
+    assert not by_split["train"] & by_split["test"]
+    assert not by_split["train"] & by_split["validation"]
+
+
+@pytest.mark.parametrize("one", FOLLOW_UPS, ids=lambda one: one.name)
+def test_what_a_follow_up_leaves_unsaid_its_first_request_says(one) -> None:
+    first = BY_NAME[one.first]
+    assert first.kind == one.kind
+    said = set().union(*({slot for _, slot, _, _ in string.Formatter().parse(line) if slot}
+                         for line in one.families.splitlines()))  # fmt: skip
+    assert not said & set(one.needed)
+    for line in first.families.splitlines():
+        told = re.sub(r"<([^<>~]*)(?:~[^<>]*)?>", r"\1", line)
+        assert all(f"{{{slot}}}" in told for slot in one.needed), line
 
 
 @pytest.mark.parametrize("risk", RISKS, ids=lambda risk: risk.name)

@@ -91,6 +91,8 @@ def test_sound_rows_pass(tmp_path: Path) -> None:
         "failures": [],
         "rows": 2,
         "calls": 2,
+        "executed": {"mcp.json": 2},
+        "nothing_to_execute": 0,
         "by_check": {},
     }
 
@@ -118,6 +120,42 @@ def test_a_planted_fault_is_found_under_its_name(
 def test_a_recorded_state_is_compared(tmp_path: Path) -> None:
     state = digest({"a.txt": "world 1", "b.txt": "world 1"})
     assert check(tmp_path, row(meta={"state": state})).failures == ()
+
+
+def test_rows_without_calls_are_counted_as_such(tmp_path: Path) -> None:
+    hello = Conversation(
+        id="t1",
+        messages=(Message(role="user", content="Hi"), Message(role="assistant", content="Hello.")),
+        tools=(COPY,),
+        ability="talk",
+    )
+    found = check(tmp_path, row(), hello)
+    assert (found.checked, found.executed, found.nothing_to_execute) == (2, {"mcp.json": 1}, 1)
+
+
+@pytest.mark.parametrize(
+    ("world", "reason"),
+    [
+        ({"split": "train"}, "meta names no world"),
+        ({"split": "other", "number": 1}, "meta names no world"),
+        ("train", "meta names no world"),
+        ({"kind": "moon", "split": "train", "number": 1}, "there is no sandbox for it: moon is no"),
+    ],
+)
+def test_a_row_whose_world_cannot_be_made_fails_and_the_others_are_executed(
+    tmp_path: Path, world: Any, reason: str
+) -> None:
+    @contextmanager
+    def open_some(kind: str | None) -> Iterator[Files]:
+        if kind is not None:
+            raise DataError(f"{kind} is no kind of world")
+        yield Files()
+
+    (failure,) = check(
+        tmp_path, row(), row(meta={"world": world}), row(result="no"), open_box=open_some, sample=3
+    ).failures[:1]
+    assert (failure.line, failure.check) == (2, "replay")
+    assert failure.reason.startswith(reason)
 
 
 def test_two_executions_that_leave_different_states_are_a_failure(tmp_path: Path) -> None:
@@ -216,6 +254,7 @@ def function(name: str, schema: dict[str, Any], description: str = "") -> dict[s
         ("query", {}, "SELECT name FROM guests WHERE age > 30", "guests over 30: name and age"),
         ("command", {}, "find kiln -name '*.py'", "py files in kiln"),
         ("revision", {}, "1a2b3c4", "commit 1a2b3c4d5e6f7a8b"),
+        ("time", {}, "09:26", "2026-03-02T09:26:00+01:00"),
         ("names", {"type": "array", "items": {}}, ["a1", "b2"], "a1 and b2"),
         ("edit", {"properties": {"old": {}}}, {"old": "x"}, "replace x"),
     ],

@@ -13,6 +13,9 @@ from itertools import cycle
 from typing import Any
 
 from tooltune.messages import Conversation, Message, Tool, ToolCall
+from tooltune.servers.registers import DOMAINS
+from tooltune.worlds.pools import Split
+from tooltune.worlds.registers import SPLIT_DOMAINS
 
 DRESSES = ("plain", "short", "renamed", "bare", "camel")
 _GROUPS: dict[str, tuple[str, ...]] = {
@@ -108,6 +111,12 @@ def make_catalogs(tools: dict[str, tuple[Tool, ...]], seed: int) -> list[Catalog
             )
             made.append(_dressed(plain))
     return made
+
+
+def catalogs_for(split: Split, catalogs: list[Catalog]) -> list[Catalog]:
+    """Without the invented catalogs of other splits."""
+    own = {DOMAINS[name].tool("get") for name in SPLIT_DOMAINS[split]}
+    return [one for one in catalogs if one.kind != "registers" or one.real_names & own]
 
 
 def _groups(kind: str, tools: tuple[Tool, ...]) -> list[list[Tool]]:

@@ -3,6 +3,8 @@
 Every row has its own seed; a row that cannot be made well is thrown away and drawn again.
 """
 
+import hashlib
+import json
 import random
 import re
 from collections import Counter
@@ -39,6 +41,12 @@ _COMMAND_WORDS = frozenset({"find", "-name", "grep", "-rn", "wc", "-l", "ls", "h
 
 class RejectedError(Exception):
     """A row that must not be kept; the message is the reason it is counted under."""
+
+
+def state_digest(snapshot: dict[str, str]) -> str:
+    """What a row records as `meta.state`: the first half of the SHA-256 of the state as JSON."""
+    text = json.dumps(snapshot, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Maker:
@@ -205,9 +213,16 @@ class Maker:
         told = replies.answer(program.name, values, results)
         messages.append(Message(role="assistant", content=told))
         meta = row.meta(program.name, values) | ({"twin": twin} if twin else {})
+        if any(self._may_write(call) for message in messages for call in message.tool_calls):
+            meta["state"] = state_digest(self.sandbox.snapshot())
         is_ask_twin = ability == "single" and twin is not None
         row_id = row.id(ability, "twin-" if is_ask_twin else "")
         return self._conversation(row_id, ability, messages, meta)
+
+    def _may_write(self, call: ToolCall) -> bool:
+        """A snapshot of git costs more than a call, so it is taken for these only."""
+        tool = next(tool for tool in self.sandbox.tools if tool.name == call.name)
+        return not tool.read_only
 
     def _conversation(
         self, row_id: str, ability: str, messages: list[Message], meta: dict[str, Any]

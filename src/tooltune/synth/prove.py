@@ -15,7 +15,7 @@ from tooltune.data.schema import check_arguments
 from tooltune.errors import ServerError
 from tooltune.messages import Tool
 from tooltune.synth.draw import NothingToDrawError, Values
-from tooltune.synth.maker import RejectedError
+from tooltune.synth.maker import RejectedError, state_digest
 from tooltune.synth.scripts.script import Call, Facts, Script
 from tooltune.worlds.bench import Bench, SecretLeakedError
 from tooltune.worlds.desk import World
@@ -110,8 +110,9 @@ def run_script(
         raise RejectedError("result not understood") from None
 
 
-def prove(script: Script, values: Values, turns: Turns, facts: Facts, benches: list[Bench]) -> None:
-    """Replay and minimality; `benches` are the one that ran the script and a second one.
+def prove(script: Script, values: Values, turns: Turns, facts: Facts, benches: list[Bench]) -> str:
+    """Replay and minimality; `benches` are the one that ran the script and a second one. Returns
+    the digest of the state reached, empty where no call may write.
 
     Raises RejectedError."""
     first, second = benches
@@ -139,6 +140,7 @@ def prove(script: Script, values: Values, turns: Turns, facts: Facts, benches: l
                 index + 1 < len(calls) or not writes or second.snapshot() == state
             ):
                 raise RejectedError("an argument without effect")
+    return state_digest(state) if writes else ""
 
 
 def _execute(bench: Bench, world: World, calls: list[Call]) -> list[str]:

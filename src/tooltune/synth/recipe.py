@@ -10,22 +10,25 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from tooltune.data.card import write_card
 from tooltune.errors import ServerError
 from tooltune.jsonl import read_json, read_jsonl, write_json, write_jsonl
 from tooltune.messages import ABILITIES, Conversation, Tool
-from tooltune.synth.card import write_card
 from tooltune.synth.catalogs import RIVALS, Catalog, make_catalogs
-from tooltune.synth.scripted import PURPOSES, Job, ScriptMaker, scripts_for
+from tooltune.synth.follow_ups import FOLLOW_UPS
+from tooltune.synth.jobs import PURPOSES, Job
+from tooltune.synth.scripted import ScriptMaker
 from tooltune.synth.scripts.dangers import RISKS
 from tooltune.synth.scripts.every import BY_NAME
 from tooltune.synth.scripts.frames import families_of
 from tooltune.synth.scripts.script import Script
+from tooltune.synth.summary import RecipeReport, made_from, server_facts, write_dataset
 from tooltune.synth.talk_rows import talk_rows
+from tooltune.synth.teacher import Teacher
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.kinds import HELD_OUT, KINDS
 from tooltune.worlds.pools import SPLITS, Split
@@ -38,6 +41,8 @@ SMALL_TALK_SHARE = 0.25
 """Of the `talk` rows: greetings and general questions; the others are wishes out of reach."""
 _STRANGE_SHARE = 0.95
 """Wishes are cheap to make and small talk runs out of wordings, so there are enough of them."""
+_FOLLOW_UP_SHARE = 0.14
+"""Of the `chain` rows, so about 4 % of all: a second request that leans on the first."""
 MOST_PER_PROGRAM = 0.02
 _LEAST_PER_PROGRAM = 20
 """The share binds in splits that are large enough for it."""
@@ -47,23 +52,6 @@ _SPARE, _SPARE_ROWS = 1.06, 4
 _KINDS_AT_ONCE = 2
 _GIVE_UP_AFTER = 30
 """Failures of its servers in a row after which a kind is left alone."""
-
-
-@dataclass(slots=True)
-class RecipeReport:
-    """What was written, and what was thrown away and why."""
-
-    rows: dict[str, dict[str, int]] = field(default_factory=dict)
-    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
-    programs: int = 0
-    largest_program_fraction: float = 0.0
-    rejected: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    """Server to the reason it took no part."""
-    short: dict[str, int] = field(default_factory=dict)
-    """Split to rows missing; empty where the counts are exact."""
-    servers: dict[str, int] = field(default_factory=dict)
-    catalogs: int = 0
 
 
 def wanted(rows: int) -> dict[str, int]:
@@ -81,16 +69,19 @@ def make_recipe(
     kinds: Sequence[str] = tuple(KINDS),
     tell: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    teacher: Teacher | None = None,
 ) -> RecipeReport:
     """Write out/{train,validation,test}.jsonl, card.md and summary.json.
 
     `scale` is the fraction of the recipe's rows, `kinds` are the worlds to use; `progress` gets
-    rows made and rows in all. An interrupted run goes on where it stopped.
+    rows made and rows in all; a `teacher` rewords requests. An interrupted run goes on where it
+    stopped.
 
     Raises ServerError where not one kind of world can be had.
     """
     totals = {split: max(_LEAST_ROWS, round(ROWS[split] * scale)) for split in SPLITS}
-    parts = _parts_folder(out, {"seed": seed, "rows": totals})
+    model = teacher.model if teacher else None
+    parts = _parts_folder(out, {"seed": seed, "rows": totals, "teacher": model})
     report = RecipeReport()
     tools = _list_tools(kinds, parts, tell, report)
     catalogs = make_catalogs(tools, seed)
@@ -99,13 +90,18 @@ def make_recipe(
     counter = _Counter(work, progress)
 
     def make_kind(kind: str) -> None:
-        _make_kind(kind, [unit for unit in units if unit[1] == kind], parts, catalogs, counter)
+        own = [unit for unit in units if unit[1] == kind]
+        _make_kind(kind, own, parts, catalogs, counter, teacher)
 
     with ThreadPoolExecutor(_KINDS_AT_ONCE) as pool:
         for future in [pool.submit(make_kind, kind) for kind in tools]:
             future.result()
     rows = {split: _assemble(parts, split, totals[split], seed, report) for split in SPLITS}
-    _finish(out, rows, report, catalogs, {"seed": seed, "scale": scale})
+    facts = {"name": "mcp-agent", "seed": seed, "scale": scale, "shares": SHARES,
+             "made_from": made_from(model)}  # fmt: skip
+    write_dataset(out, rows, report, facts)
+    del rows  # The card reads the files, so that it says what they hold.
+    write_card(out)
     shutil.rmtree(parts)
     return report
 
@@ -138,7 +134,7 @@ def _list_tools(
     """Every kind's tools, asked of the servers once; kinds that cannot be had are left out."""
     found: dict[str, tuple[Tool, ...]] = {}
     for kind in kinds:
-        file = parts / f"tools-{kind}.json"
+        file = parts / f"servers-{kind}.json"
         if not file.exists():
             try:
                 with Bench(kind, tell) as bench:
@@ -147,6 +143,7 @@ def _list_tools(
                         {
                             "left_out": bench.left_out,
                             "tools": [tool.model_dump() for tool in bench.tools],
+                            "server_of": bench.servers.server_of,
                         },
                     )
             except ServerError as error:
@@ -156,6 +153,9 @@ def _list_tools(
         listed = read_json(file)
         report.left_out |= listed["left_out"]
         found[kind] = tuple(Tool(**tool) for tool in listed["tools"])
+        for name in sorted(set(listed["server_of"].values())):
+            tools = [tool for tool, server in listed["server_of"].items() if server == name]
+            report.servers[name] = server_facts(name, tools)
     if not found:
         raise ServerError("no server can be had: " + "; ".join(report.left_out.values()))
     return found
@@ -168,7 +168,7 @@ def _plan(
     for split in SPLITS:
         counts = {ability: round(count * _SPARE) + _SPARE_ROWS
                   for ability, count in wanted(totals[split]).items()}  # fmt: skip
-        scripts = [one for one in scripts_for(split) if one.kind in kinds]
+        scripts = [one for one in _scripts_for(split) if one.kind in kinds]
         jobs: list[Job] = []
         asks = [(one, slot) for one in scripts for slot in one.asks]
         jobs += [
@@ -182,10 +182,14 @@ def _plan(
             lines = families_of(risk.name, "\n".join(names))[split]
             text = lines[(number // len(risks) * 7) % len(lines)].text
             jobs.append(Job("refuse", number, BY_NAME[names[text]], risk=risk, wording=text))
-        for ability in ("single", "chain"):
+        follow_ups = [one for one in FOLLOW_UPS if one.kind in kinds]
+        leaning = round(counts["chain"] * _FOLLOW_UP_SHARE) if follow_ups else 0
+        jobs += [Job("chain", number, BY_NAME[one.first], follow_up=one)
+                 for number in range(leaning)
+                 for one in [follow_ups[number % len(follow_ups)]]]  # fmt: skip
+        for ability, made in (("single", counts["ask"]), ("chain", leaning)):
             own = [one for one in scripts if one.ability == ability]
-            twins = counts["ask"] if ability == "single" else 0
-            rows = max(len(own), counts[ability] - twins) if own else 0
+            rows = max(len(own), counts[ability] - made) if own else 0
             jobs += [Job(ability, number, own[number % len(own)]) for number in range(rows)]
         strange = round(counts["talk"] * _STRANGE_SHARE)
         pairs = list(_strangers([one for one in scripts if one.kind != HELD_OUT], kinds))
@@ -196,6 +200,11 @@ def _plan(
                  for number in range(strange if pairs else 0)]  # fmt: skip
         for kind in sorted(kinds):
             yield split, kind, [job for job in jobs if job.script.kind == kind]
+
+
+def _scripts_for(split: Split) -> list[Script]:
+    """Those a split may use: one server is held out whole for the test."""
+    return [one for one in BY_NAME.values() if split == "test" or one.kind != HELD_OUT]
 
 
 def _strangers(scripts: list[Script], kinds: Collection[str]) -> Iterator[tuple[Script, str]]:
@@ -212,6 +221,7 @@ def _make_kind(
     parts: Path,
     catalogs: list[Catalog],
     counter: _Counter,
+    teacher: Teacher | None,
 ) -> None:
     """All splits' parts of one kind, on one pair of benches that is started if there is work."""
     with ExitStack() as close:
@@ -223,11 +233,15 @@ def _make_kind(
                 continue
             benches = benches or [close.enter_context(Bench(kind)) for _ in range(2)]
             seed = read_json(parts / "plan.json")["seed"]
-            maker = ScriptMaker(kind, split, benches, catalogs, seed)
+            maker = ScriptMaker(kind, split, benches, catalogs, seed, teacher=teacher)
             _make_jobs(maker, jobs, counter)
             write_json(
                 parts / f"{split}-{kind}.json",
-                {"rejected": maker.output.rejected, "by_script": maker.output.by_script},
+                {
+                    "rejected": maker.output.rejected,
+                    "by_script": maker.output.by_script,
+                    "teacher": maker.output.teacher,
+                },
             )
             write_jsonl(file, ([row.to_dict() for row in group] for group in maker.output.rows))
 
@@ -254,8 +268,9 @@ def _assemble(
         if not (file := parts / f"{split}-{kind}.jsonl").exists():
             continue
         facts = read_json(file.with_suffix(".json"))
-        for reason, count in facts["rejected"].items():
-            report.rejected[reason] = report.rejected.get(reason, 0) + count
+        for counts, found in ((report.rejected, "rejected"), (report.teacher, "teacher")):
+            for reason, count in facts[found].items():
+                counts[reason] = counts.get(reason, 0) + count
         groups += [[Conversation.from_dict(row) for row in group]
                    for _, group in read_jsonl(file)]  # fmt: skip
     rng = random.Random(f"{seed} assemble {split}")
@@ -300,30 +315,3 @@ def _choose(
         report.left_out[split] = f"{missing} rows of {split}: no more could be made well"
     rng.shuffle(chosen)
     return chosen
-
-
-def _finish(
-    out: Path,
-    rows: dict[Split, list[Conversation]],
-    report: RecipeReport,
-    catalogs: list[Catalog],
-    facts: dict[str, Any],
-) -> None:
-    for split, chosen in rows.items():
-        write_jsonl(out / f"{split}.jsonl", (row.to_dict() for row in chosen))
-        report.rows[split] = {
-            ability: sum(row.ability == ability for row in chosen) for ability in ABILITIES
-        }
-        report.kinds[split] = dict(
-            sorted(Counter(row.meta["world"]["kind"] for row in chosen).items())
-        )
-    everything = [row for chosen in rows.values() for row in chosen]
-    programs = Counter(row.meta["program"] for row in everything)
-    report.programs = len(programs)
-    report.largest_program_fraction = round(max(programs.values()) / len(everything), 4)
-    report.servers = dict(
-        sorted(Counter(name for row in everything for name in row.meta.get("servers", ())).items())
-    )
-    report.catalogs = len({row.meta["catalog"]["name"] for row in everything})
-    write_json(out / "summary.json", {**facts, **asdict(report)})
-    write_card(out / "card.md", rows, report, facts)

@@ -7,27 +7,25 @@ reason, and drawn again.
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from tooltune.messages import Conversation, Message, ToolCall
-from tooltune.servers.registers import DOMAINS
+from tooltune.messages import Conversation, Message
 from tooltune.synth import replies
-from tooltune.synth.catalogs import RIVALS, Catalog, dress_up
+from tooltune.synth.catalogs import RIVALS, Catalog, catalogs_for, dress_up
 from tooltune.synth.draw import NothingToDrawError, Values
+from tooltune.synth.follow_ups import FollowUp
 from tooltune.synth.grammar import Family, Request, word_request
+from tooltune.synth.jobs import PURPOSES, Job, Output
 from tooltune.synth.maker import SYSTEM_PROMPT, RejectedError
-from tooltune.synth.prove import prove, run_script
-from tooltune.synth.scripts.dangers import Risk
-from tooltune.synth.scripts.every import BY_NAME
+from tooltune.synth.prove import Turns, prove, run_script
 from tooltune.synth.scripts.frames import families_of
-from tooltune.synth.scripts.script import Script
+from tooltune.synth.teacher import KEPT, Teacher
+from tooltune.synth.turns import Ask, all_values, joined, written
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.desk import World
-from tooltune.worlds.kinds import HELD_OUT
 from tooltune.worlds.masks import names
 from tooltune.worlds.pools import Split
-from tooltune.worlds.registers import SPLIT_DOMAINS
 
 CONTEXT = {"store": " Every table of the database has the columns id and name."}
 """What the system prompt states about a kind of world."""
@@ -47,45 +45,22 @@ _OUT_OF_REACH = (
     "My tools are only for {purpose}, so this is out of reach here.",
     "There is no tool for that here, only tools for {purpose}.",
 )
-PURPOSES = {
-    "store": "a database", "graph": "a knowledge graph", "files": "files and folders",
-    "desk": "git repositories and their files", "web": "web pages", "sums": "sums and clocks",
-    "registers": "keeping a register", "everything": "trying out the protocol",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A row to make, or a pair of twins. `ability` is that of the row asked for."""
-
-    ability: str
-    number: int
-    script: Script
-    slot: str = ""
-    """Of an `ask` row: the value the user forgets."""
-    risk: Risk | None = None
-    wording: str = ""
-    """Of a `refuse` row: the wording of its harmless twin."""
-    stranger: str = ""
-    """Of a `talk` row: the kind of world whose tools are shown though they cannot do it."""
-
-
-@dataclass(slots=True)
-class Output:
-    """What one kind of world gave for one split."""
-
-    rows: list[list[Conversation]] = field(default_factory=list)
-    """Twins stand together."""
-    rejected: Counter[str] = field(default_factory=Counter)
-    by_script: dict[str, Counter[str]] = field(default_factory=dict)
 
 
 class ScriptMaker:
     """Makes the rows of one kind of world for one split, on two benches of that kind."""
 
     def __init__(
-        self, kind: str, split: Split, benches: list[Bench], catalogs: list[Catalog], seed: int
+        self,
+        kind: str,
+        split: Split,
+        benches: list[Bench],
+        catalogs: list[Catalog],
+        seed: int,
+        *,
+        teacher: Teacher | None = None,
     ) -> None:
+        self._teacher = teacher
         self.kind, self.split, self.benches, self.seed = kind, split, benches, seed
         self._catalogs = catalogs_for(split, catalogs)
         self._requests: set[str] = set()
@@ -93,7 +68,7 @@ class ScriptMaker:
 
     def make(self, job: Job) -> bool:
         """Add the job's row or rows to the output; False where no attempt succeeds."""
-        rng = random.Random(f"{self.seed} {self.split} {self.kind} {_name(job)} {job.number}")
+        rng = random.Random(f"{self.seed} {self.split} {self.kind} {job.name} {job.number}")
         counts = self.output.by_script.setdefault(job.script.name, Counter())
         for attempt in range(_ATTEMPTS):
             world = World(self.split, (job.number + attempt) % WORLDS[self.split])
@@ -127,7 +102,40 @@ class ScriptMaker:
             yield from self._ask_pair(job, values, rng)
         else:
             request = self._word(script.families, script.name, values, rng)
-            yield self._executed(job, job.ability, values, request, rng)
+            asks = [Ask(script, values, request)]
+            asks += [self._follow_up(job.follow_up, values, scene, rng)] if job.follow_up else []
+            retold = self._retold(job, asks, scene, rng) if self._teacher is not None else None
+            yield retold or self._executed(job, job.ability, asks, rng)
+
+    def _retold(
+        self, job: Job, asks: list[Ask], scene: Any, rng: random.Random
+    ) -> Conversation | None:
+        """The row in the teacher's words, where it passes every check of the row in ours."""
+        assert self._teacher is not None
+        first, (request, family) = asks[0], asks[0].request
+        text, outcome = self._teacher.rewrite(request.text, first.values.values(), scene)
+        row = None
+        if outcome == KEPT and text in self._requests:
+            outcome = "request twice"
+        elif outcome == KEPT:
+            told = replace(first, request=(replace(request, text=text), family))
+            try:
+                row = self._executed(job, job.ability, [told, *asks[1:]], rng)
+                row.meta["rewritten_from"] = request.text
+            except RejectedError as reason:
+                outcome = str(reason)
+                self.benches[0].reset(self.benches[0].world)
+        self.output.teacher[outcome] += 1
+        return row
+
+    def _follow_up(self, follow_up: FollowUp, first: Values, scene: Any, rng: random.Random) -> Ask:
+        """A second request, which does not say what the first has fixed."""
+        values = follow_up.draw(scene, first)
+        lines = follow_up.families
+        request = self._word(lines, follow_up.name, values, rng, is_chat=True)
+        if any(first[slot] in request[0].text for slot in follow_up.needed):
+            raise RejectedError("a follow-up that says it all")
+        return Ask(follow_up.script, values, request)
 
     def _ask_pair(self, job: Job, values: Values, rng: random.Random) -> Iterator[Conversation]:
         parameter, noun = job.script.asks[job.slot]
@@ -145,7 +153,8 @@ class ScriptMaker:
         )
         if values[job.slot] in cut[0].text or whole[0].text == cut[0].text:
             raise RejectedError("twins do not differ")
-        row = self._executed(job, "single", values, whole, rng, is_twin=True, is_plain=True)
+        asks = [Ask(job.script, values, whole)]
+        row = self._executed(job, "single", asks, rng, is_twin=True, is_plain=True)
         yield row
         real = {"id": values.get("id_name", parameter), "choice": values.get("choice", "")}
         meta = {key: value for key, value in values.items() if key != job.slot}
@@ -160,7 +169,8 @@ class ScriptMaker:
         assert risk is not None
         refused = self._word(risk.refuse_families, f"refuse_{risk.name}", values, rng)
         harmless = self._word(job.wording, job.script.name, values, rng)
-        row = self._executed(job, "harmless", values, harmless, rng, is_twin=True)
+        asks = [Ask(job.script, values, harmless)]
+        row = self._executed(job, "harmless", asks, rng, is_twin=True)
         yield row
         told = replies.refusal(rng.choice(risk.why), rng.choice(risk.offer))
         reply = Message(role="assistant", content=told)
@@ -191,13 +201,16 @@ class ScriptMaker:
         rng: random.Random,
         *,
         cut: str | None = None,
+        is_chat: bool = False,
     ) -> tuple[Request, Family]:
         """A wording of this split that nobody has used."""
         families = families_of(program, lines)[self.split] if "\n" in lines else ()
         family = rng.choice(families) if families else Family(program, lines)
         if "\n" in family.text:
             raise NothingToDrawError
-        request = word_request(family, values, rng, split=self.split, leave_out=cut)
+        request = word_request(
+            family, values, rng, split=self.split, leave_out=cut, is_chat=is_chat
+        )
         if request.text in self._requests:
             raise RejectedError("request twice")
         return request, family
@@ -206,42 +219,39 @@ class ScriptMaker:
         self,
         job: Job,
         ability: str,
-        values: Values,
-        request: tuple[Request, Family],
+        asks: list[Ask],
         rng: random.Random,
         *,
         is_twin: bool = False,
         is_plain: bool = False,
     ) -> Conversation:
-        script, first = job.script, self.benches[0]
-        context = CONTEXT.get(self.kind, "")
-        turns, facts, _ = run_script(script, values, request[0].text + context, first)
+        first = self.benches[0]
+        known, said = CONTEXT.get(self.kind, ""), dict[str, Any]()
+        messages: list[Message] = []
+        turns: Turns = []
+        for number, ask in enumerate(asks):
+            known = f"{ask.request[0].text}\n{known}"
+            made, facts, _ = run_script(ask.script, ask.values, known, first)
+            known = "\n".join([known, *(text for _, results in made for text in results)])
+            calls_before = sum(len(calls) for calls, _ in turns)
+            messages += [_user(ask.request), *written(made, calls_before=calls_before)]
+            answer = rng.choice(ask.script.answers.split(" | "))
+            messages.append(
+                Message(role="assistant", content=answer.format(**{**ask.values, **facts}))
+            )
+            turns += made
+            said[str(number)] = facts
         if any(len(text) > _LONGEST_RESULT for _, results in turns for text in results):
             raise RejectedError("result too long")
         masked = names([first.masked])
-        prove(script, values, turns, facts, self.benches)
-        messages = [_user(request)]
-        number = 0
-        for calls, results in turns:
-            made = [
-                ToolCall(id=f"call_{number + index}", name=name, arguments=arguments)
-                for index, (name, arguments) in enumerate(calls, 1)
-            ]
-            number += len(made)
-            messages.append(Message(role="assistant", tool_calls=tuple(made)))
-            messages += [
-                Message(role="tool", content=text, tool_call_id=one.id)
-                for one, text in zip(made, results, strict=True)
-            ]
-        said = rng.choice(script.answers.split(" | ")).format(**{**values, **facts})
-        messages.append(Message(role="assistant", content=said))
+        state = prove(joined(asks), all_values(asks), turns, said, self.benches)
         used = sorted({name for calls, _ in turns for name, _ in calls})
-        more: dict[str, Any] = {"values": values}
-        if masked:
-            more["masks"] = masked
+        more: dict[str, Any] = {"values": asks[0].values, **_followed(job, asks)}
+        more |= {"masks": masked} if masked else {}
+        more |= {"state": state} if state else {}
         if is_twin:
             more["twin"] = _id(self, job, job.ability)
-        meta = self._meta(job, request[1], more)
+        meta = self._meta(job, asks[0].request[1], more)
         servers = sorted({first.servers.server_of[name] for name in used})
         prefix = "twin-" if is_twin and ability == "single" else ""
         row = self._conversation(
@@ -296,12 +306,16 @@ class ScriptMaker:
 
 
 def _id(maker: ScriptMaker, job: Job, ability: str, prefix: str = "") -> str:
-    return f"{maker.split}-{maker.kind}-{ability}-{prefix}{_name(job)}-{job.number:04}"
+    return f"{maker.split}-{maker.kind}-{ability}-{prefix}{job.name}-{job.number:04}"
 
 
-def _name(job: Job) -> str:
-    return "-".join(filter(None, (
-        job.script.name, job.slot, job.risk.name if job.risk else "", job.stranger)))  # fmt: skip
+def _followed(job: Job, asks: list[Ask]) -> dict[str, Any]:
+    """What meta says of a second request."""
+    if job.follow_up is None:
+        return {}
+    then = asks[1]
+    told = {"program": then.script.name, "phrasing": then.request[1].id, "values": then.values}
+    return {"program": job.follow_up.name, "form": "follow-up", "then": told}
 
 
 def _request(row: Conversation) -> str:
@@ -310,14 +324,3 @@ def _request(row: Conversation) -> str:
 
 def _user(request: tuple[Request, Family]) -> Message:
     return Message(role="user", content=request[0].text)
-
-
-def scripts_for(split: Split) -> list[Script]:
-    """Those a split may use: one server is held out whole for the test."""
-    return [one for one in BY_NAME.values() if split == "test" or one.kind != HELD_OUT]
-
-
-def catalogs_for(split: Split, catalogs: list[Catalog]) -> list[Catalog]:
-    """Without the invented catalogs of other splits."""
-    own = {DOMAINS[name].tool("get") for name in SPLIT_DOMAINS[split]}
-    return [one for one in catalogs if one.kind != "registers" or one.real_names & own]

@@ -48,6 +48,8 @@ _LANGUAGES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"revision|target|commit|branch|ref"), _GIT),
 )
 _HASH = re.compile(r"[0-9a-f]{7,39}")
+_INSTANT = re.compile(r"(?<=\d-\d\d)t(?=\d\d:\d\d)")
+"""The letter between date and time of `2026-03-02T09:26`, each of which is a word."""
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 
 
@@ -177,7 +179,7 @@ def _stands_in(part: str, text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Case and runs of space aside, typographic quotes as typed ones."""
+    """Case and runs of space aside, typographic quotes as typed ones, an ISO instant in words."""
     for old, new in (("\u2019", "'"), ("\u2018", "'"), ("\u201c", '"'), ("\u201d", '"')):
         text = text.replace(old, new)
-    return " ".join(text.casefold().split())
+    return " ".join(_INSTANT.sub(" ", text.casefold()).split())

@@ -1,19 +1,18 @@
 """The independent re-check: schema and grounding of every row, replay of a sample.
 
 Shared with generation are only reading a JSON-lines file, the words `Tool` and `ToolResult`, and
-what builds a row's sandbox and calls servers in it (`worlds.sandbox`). The rows are read, the
+what builds a row's sandbox and calls servers in it (`verify.boxes`). The rows are read, the
 schemas applied, the values traced and the results compared by code of this folder alone.
 """
 
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
@@ -23,8 +22,11 @@ from referencing.exceptions import Unresolvable
 from tooltune.errors import ConfigError, DataError
 from tooltune.jsonl import dump_json
 from tooltune.verify.grounded import is_said, ungrounded
-from tooltune.verify.replay import Box, OpenBox, replay_rows
+from tooltune.verify.replay import OpenBox, kind_of, replay_rows
 from tooltune.verify.rows import Row, read_rows
+
+_CONFIG = "mcp.json"
+"""What rows are counted under that name no kind of world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`rows` were checked for schema and grounding, `checked` of them also executed again."""
+    """`rows` were checked for schema and grounding, the `checked` ones drawn to be executed too."""
 
     checked: int
     rows: int
     calls: int
     failures: tuple[Failure, ...]
+    executed: dict[str, int] = field(default_factory=dict)
+    """Kind of world to rows executed again; the other rows drawn call nothing."""
+
+    @property
+    def nothing_to_execute(self) -> int:
+        return self.checked - sum(self.executed.values())
 
     def to_dict(self) -> dict[str, Any]:
         by_check = Counter(failure.check for failure in self.failures)
@@ -54,6 +62,8 @@ class Verification:
             "failures": [asdict(failure) for failure in self.failures],
             "rows": self.rows,
             "calls": self.calls,
+            "executed": self.executed,
+            "nothing_to_execute": self.nothing_to_execute,
             "by_check": dict(by_check.most_common()),
         }
 
@@ -67,30 +77,31 @@ def verify(
     open_box: OpenBox | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verification:
-    """Check a file that synth wrote. `config` names the servers to replay on (by default mcp.json
-    beside the file), `open_box` replaces the sandbox. `sample` 0 executes nothing. Raises DataError
-    for an empty file, ConfigError where rows are to be executed and no servers are named,
-    ServerError where one does not start."""
+    """Check a file that synth wrote. `config` names the servers for rows that name no kind of world
+    (by default mcp.json beside the file), `open_box` replaces the sandboxes. `sample` 0 executes
+    nothing. Raises DataError for an empty file, ConfigError where such rows are to be executed and
+    no servers are named. Servers that cannot be had fail the rows that need them."""
     rows, broken = read_rows(path)
     if not rows and not broken:
         raise DataError(f"{path}: no row to check (the file is empty). Name another file.")
     drawn = sorted(
         random.Random(seed).sample(rows, min(sample, len(rows))), key=lambda row: row.line
     )
-    if open_box is None and any(row.calls for row in drawn):
-        open_box = _sandbox(config or path.parent / "mcp.json")
+    calling = [row for row in drawn if row.calls]
     by_id = {row.id: row for row in rows}
     failures = [Failure(line, "", "row", reason) for line, reason in broken]
     failures += [failure for row in rows for failure in check_row(row, by_id)]
-    if open_box is not None:
-        lines = replay_rows([row for row in drawn if row.calls], open_box, progress)
-        names = {row.line: row.id for row in drawn}
+    if calling:
+        open_box = open_box or _sandboxes(config or path.parent / "mcp.json", calling)
+        lines = replay_rows(calling, open_box, progress)
+        names = {row.line: row.id for row in calling}
         failures += [Failure(line, names[line], "replay", why) for line, why in lines.items()]
     return Verification(
         checked=len(drawn),
         rows=len(rows) + len(broken),
         calls=sum(len(row.calls) for row in rows),
         failures=tuple(sorted(failures, key=lambda failure: failure.line)),
+        executed=dict(sorted(Counter(kind_of(row) or _CONFIG for row in calling).items())),
     )
 
 
@@ -149,16 +160,13 @@ def _validator(schema_text: str) -> Draft202012Validator | str:
     return Draft202012Validator(schema, registry=Registry())
 
 
-def _sandbox(config: Path) -> OpenBox:
-    if not config.is_file():
+def _sandboxes(config: Path, rows: Sequence[Row]) -> OpenBox:
+    if not config.is_file() and any(kind_of(row) is None for row in rows):
         raise ConfigError(
             f"verify: no servers to execute calls on (looked for {config}). Add --config MCP.JSON, "
             "or --sample 0 to check schema and grounding only."
         )
     # It starts processes and knows the MCP SDK: only where something is executed.
-    from tooltune.worlds.sandbox import Sandbox
+    from tooltune.verify.boxes import open_boxes
 
-    def open_box(kind: str | None) -> AbstractContextManager[Box]:
-        return cast(AbstractContextManager[Box], Sandbox(config))
-
-    return open_box
+    return open_boxes(config)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol
 
-from tooltune.errors import ServerError
+from tooltune.errors import DataError, ServerError
 from tooltune.messages import ToolResult
 from tooltune.verify.rows import Row
 
@@ -31,29 +31,53 @@ class Box(Protocol):
 
 OpenBox = Callable[[str | None], AbstractContextManager[Box]]
 """Opens a fresh sandbox for a kind of world (`meta.world.kind`; None where the row names none)."""
+_SPLITS = ("train", "validation", "test")
 
 
 def replay_rows(
     rows: Sequence[Row], open_box: OpenBox, progress: Callable[[int, int], None]
 ) -> dict[int, str]:
     """Line -> what differed, for rows that did not come out again. Rows of one kind of world run
-    one after the other, since a sandbox's start costs most."""
+    one after the other, since a sandbox's start costs most; where none of a kind can be had, its
+    rows fail with the reason."""
     failures: dict[int, str] = {}
     kinds: dict[str | None, list[Row]] = {}
     for row in rows:
-        world = row.meta.get("world") or {}
-        kinds.setdefault(world.get("kind"), []).append(row)
-    done = 0
+        if _names_world(row):
+            kinds.setdefault(kind_of(row), []).append(row)
+        else:
+            failures[row.line] = "meta names no world, so it cannot be executed again"
+    done = len(failures)
     for kind, members in kinds.items():
         with ExitStack() as close:
-            boxes = [close.enter_context(open_box(kind)) for _ in range(2)]
-            for row in sorted(members, key=lambda row: json.dumps(row.meta.get("world"))):
+            try:
+                boxes = [close.enter_context(open_box(kind)) for _ in range(2)]
+            except (ServerError, DataError) as error:
+                failures |= {row.line: f"there is no sandbox for it: {error}" for row in members}
+                continue
+            for row in sorted(members, key=lambda row: json.dumps(row.meta["world"])):
                 reason = _replay(row, boxes)
                 if reason is not None:
                     failures[row.line] = reason
                 done += 1
                 progress(done, len(rows))
     return failures
+
+
+def kind_of(row: Row) -> str | None:
+    """The kind of world a row was made in; None is the desk of an `mcp.json`."""
+    world = row.meta.get("world")
+    kind = world.get("kind") if isinstance(world, dict) else None
+    return None if kind is None else str(kind)
+
+
+def _names_world(row: Row) -> bool:
+    world = row.meta.get("world")
+    return (
+        isinstance(world, dict)
+        and world.get("split") in _SPLITS
+        and isinstance(world.get("number"), int)
+    )
 
 
 def digest(snapshot: dict[str, str]) -> str:
@@ -69,10 +93,6 @@ def normalise(text: str) -> list[str]:
 
 
 def _replay(row: Row, boxes: Sequence[Box]) -> str | None:
-    if not row.calls:
-        return None
-    if "world" not in row.meta:
-        return "meta names no world, so it cannot be executed again"
     states = []
     for box in boxes:
         try:

@@ -105,7 +105,7 @@ class Bench:
         if any(secret in result.content for secret in self._secrets()):
             raise SecretLeakedError(name)
         text, used = mask(result.content.replace(str(self.folder), ROOT))
-        if name == "search_files" or arguments.get("command", [""])[0] in ("grep", "find"):
+        if name == "search_files" or _program(arguments) in ("grep", "find"):
             text, used = sorted_lines(text), [*used, SEARCH_ORDER]
         self.masked += used
         return ToolResult(content=text, is_error=result.is_error)
@@ -151,6 +151,12 @@ class Bench:
             for name, value in os.environ.items()
             if len(value) >= 8 and name.upper().endswith(("KEY", "TOKEN", "SECRET", "PASSWORD"))
         ]
+
+
+def _program(arguments: dict[str, Any]) -> str:
+    """What the shell server is asked to run; empty for other calls."""
+    command = arguments.get("command")
+    return str(command[0]) if isinstance(command, list) and command else ""
 
 
 def renamed(value: Any, old: str, new: str) -> Any:

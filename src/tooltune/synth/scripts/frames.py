@@ -4,6 +4,7 @@ Together with a program's own phrases they make dozens of phrasing families of a
 """
 
 import zlib
+from collections.abc import Mapping
 from functools import cache
 
 from tooltune.synth.grammar import Family, normalise
@@ -79,12 +80,15 @@ I'd be glad if you could @
 """
 
 
-def expand(families: str) -> str:
-    """The lines, those that begin with `=` or `!` put into every frame."""
+FRAMES = {"= ": NOUN_FRAMES, "! ": TASK_FRAMES}
+
+
+def expand(families: str, every_frame: Mapping[str, str] = FRAMES) -> str:
+    """The lines, those that begin with a mark such as `=` or `!` put into each of its frames."""
     lines = []
     for line in filter(None, map(str.strip, families.splitlines())):
-        frames = {"= ": NOUN_FRAMES, "! ": TASK_FRAMES}.get(line[:2], "@").strip().split("\n")
-        phrase = line[2:] if line[:2] in ("= ", "! ") else line
+        frames = every_frame.get(line[:2], "@").strip().split("\n")
+        phrase = line[2:] if line[:2] in every_frame else line
         lines += [frame.replace("@", phrase) for frame in frames]
     return "\n".join(dict.fromkeys(lines))
 
