@@ -31,7 +31,7 @@ SYSTEM_PROMPT = (
 DESKS: dict[Split, int] = {"train": 160, "validation": 8, "test": 16}
 """Worlds per split."""
 
-_ATTEMPTS = 40
+_ATTEMPTS = 120
 """Draws per row before it is given up: a desk may lack what a program needs."""
 _ATTEMPTS_PER_DESK = 4
 _STANDING = (DEFAULT_ZONE, "1")
