@@ -114,9 +114,10 @@ def check_grad_explosion(log: TrainingLog) -> Finding | None:
 
 
 def check_grad_vanishing(log: TrainingLog) -> Finding | None:
-    """Zero from the start, or a thousandth of what it was."""
+    """Zero from the start, or a thousandth of what it was while there is loss left to learn from:
+    what is known by heart has no gradient either."""
     norm = log.grad_norm.finite()
-    if len(norm) < 20:
+    if len(norm) < 20 or _is_learned(log.loss.positive()):
         return None
     values = norm.values
     tail = values[-max(10, len(values) // 5) :]
@@ -129,6 +130,14 @@ def check_grad_vanishing(log: TrainingLog) -> Finding | None:
     steps = (step_at(norm.steps, first), step_at(norm.steps, end - 1))
     return make_finding(
         "grad-vanishing", steps, f"gradient norm {late:.2g} at the end, {early:.2g} at the start"
+    )
+
+
+def _is_learned(loss: Series) -> bool:
+    """At the end a hundredth of the first loss is left, or less."""
+    count = max(5, len(loss) // 10)
+    return len(loss) >= 20 and bool(
+        np.median(loss.values[-count:]) <= 0.01 * np.median(loss.values[:count])
     )
 
 

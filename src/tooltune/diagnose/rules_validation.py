@@ -20,6 +20,9 @@ FEWEST_MEASUREMENTS = 5
 _SMALLEST_RISE = 0.015
 _SIGMAS = 4.0
 _GAP = 1.3
+_LEAST_GAP = 0.05
+"""Of the loss the run began with: where both losses have come down to nearly nothing, their ratio
+says nothing (a copying task ends at 0.02 against 0.002)."""
 _SMALLEST_NOISE = 0.005
 _SMALLEST_FALL = 0.1
 _SKILL_SIGMAS = 3.5
@@ -111,6 +114,10 @@ def check_generalization_gap(log: TrainingLog) -> Finding | None:
     error = noise_sigma(np.log(loss.values)) * 1.2533 * math.sqrt(2 / 20) + 1e-9
     grown = end - max(0.0, float(start))
     if end < math.log(1.5) or grown < math.log(_GAP) or grown < 3 * error:
+        return None
+    late = float(np.median(measured.values[-3:]))
+    began = log.base_loss or float(loss.values[: max(1, len(loss) // 20)].mean())
+    if late * (1 - math.exp(-end)) < _LEAST_GAP * began:
         return None
     seen = f"at the end validation loss is {math.exp(end):.2f} times training loss, at the start "
     seen += f"it was {math.exp(start):.2f} times"
