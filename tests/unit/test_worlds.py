@@ -8,6 +8,7 @@ import pytest
 from tooltune.worlds import pools
 from tooltune.worlds.content import ProjectPlan
 from tooltune.worlds.desk import Desk, World, build_desk, build_project, plan_desk
+from tooltune.worlds.kinds import KINDS
 from tooltune.worlds.pools import SPLITS, Pool
 
 POOLS = {name: pool for name, pool in vars(pools).items() if isinstance(pool, Pool)}
@@ -72,3 +73,14 @@ def test_time_zones_exist() -> None:
     for split in SPLITS:
         for zone in pools.ZONES[split]:
             assert ZoneInfo(zone).key == zone
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_kind_of_world_can_be_built_in_every_split(
+    split: pools.Split, kind: str, tmp_path: Path
+) -> None:
+    for number in range(4):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        KINDS[kind].build(World(split, number), folder)

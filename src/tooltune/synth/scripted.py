@@ -89,8 +89,8 @@ class ScriptMaker:
 
     def _attempt(self, job: Job, world: World, rng: random.Random) -> Iterator[Conversation]:
         script = job.script
+        scene = replace(self.benches[0].reset(world), rng=rng)
         try:
-            scene = replace(self.benches[0].reset(world), rng=rng)
             values = script.draw(scene)
         except (IndexError, ValueError):
             raise NothingToDrawError from None

@@ -7,6 +7,8 @@ from itertools import product
 from tooltune.worlds.pools import Pool, Split
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
+_FEWEST = 3
+"""A world draws as many different values from one pool."""
 
 
 def _list(text: str) -> list[str]:
@@ -26,6 +28,7 @@ def shared_out(values: Iterable[str]) -> Pool:
     parts: dict[Split, list[str]] = {"train": [], "validation": [], "test": []}
     for value in dict.fromkeys(values):
         parts[split_of(value)].append(value)
+    assert min(map(len, parts.values())) >= _FEWEST, "add values: a split has too few to draw from"
     return Pool(*(tuple(parts[split]) for split in ("train", "validation", "test")))
 
 
@@ -92,13 +95,19 @@ CATEGORIES = shared_out(
     _list("""
         garden kitchen office travel music sport craft toys health winter summer outdoor
         indoor vintage premium basic digital repair storage school lighting textile
-        ceramic wooden metal paper glass
+        ceramic wooden metal paper glass camping fishing cycling baking painting sewing
+        gaming reading hiking sailing bathroom bedroom nursery workshop balcony wedding
+        holiday electric plastic leather cotton organic luxury budget imported seasonal
+        packaging plumbing velvet
     """)
 )
 STATUSES = shared_out(
     _list("""
         open closed pending shipped paid draft active archived returned cancelled
-        reserved blocked new late approved rejected scheduled done missing ready
+        reserved blocked new late approved rejected scheduled done missing ready paused
+        expired locked sold hidden public private queued failed running overdue refunded
+        disputed packed delivered lost broken planned confirmed waiting suspended resolved
+        stalled rented partial
     """)
 )
 TOPICS = shared_out(
@@ -125,13 +134,16 @@ RELATIONS = shared_out(
     _list("""
         knows manages mentors employs advises visits supplies owns leads teaches
         supports reports_to works_with belongs_to depends_on lives_near trained_by likes
-        funds rents_from plays_with
+        funds rents_from plays_with sits_beside trades_with writes_to invests_in shares_with
+        travels_with reviews repairs audits sponsors borrows_from lends_to follows hosts
+        insures protects feeds drives_for designs cooks_for admires hires leaves
     """)
 )
 KINDS = shared_out(
     _list("""
         person project company team place event product tool document device course
-        recipe vehicle plant band club museum
+        recipe vehicle plant band club museum animal bridge school book software machine
+        festival harbor hospital award language painting hotel church
     """)
 )
 FACTS = shared_out(
