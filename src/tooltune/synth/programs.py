@@ -231,7 +231,6 @@ CORE = (
     "write_file",
     "grep",
     "list_folder",
-    "grep_then_read",
     "read_zone_then_time",
     "read_then_write",
     "read_branch_then_checkout",
