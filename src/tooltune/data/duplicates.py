@@ -129,10 +129,15 @@ def find_shared(
     return found
 
 
+def same_words(*texts: str) -> str:
+    """Equal for requests that differ in case and punctuation only."""
+    return " ".join(_words(" ".join(texts)))
+
+
 def diversity(conversations: Sequence[Conversation]) -> dict[str, Any]:
     """Requests that differ (case and punctuation aside) and distinct 4-grams of their words over
     all 4-grams; shares are None where there is nothing to count."""
-    requests = [_words(" ".join(request_texts(conversation))) for conversation in conversations]
+    requests = [same_words(*request_texts(one)).split() for one in conversations]
     requests = [words for words in requests if words]
     grams = [tuple(words[i : i + 4]) for words in requests for i in range(len(words) - 3)]
     return {

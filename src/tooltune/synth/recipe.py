@@ -6,7 +6,6 @@ each kind's rows in a part file of its own, so that an interrupted run goes on w
 
 import random
 import shutil
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,9 +14,11 @@ from threading import Lock
 from typing import Any
 
 from tooltune.data.card import write_card
+from tooltune.data.duplicates import request_texts
 from tooltune.errors import ServerError
-from tooltune.jsonl import read_json, read_jsonl, write_json, write_jsonl
+from tooltune.jsonl import read_json, write_json, write_jsonl
 from tooltune.messages import ABILITIES, Conversation, Tool
+from tooltune.synth.assemble import assemble, read_parts
 from tooltune.synth.catalogs import RIVALS, Catalog, make_catalogs
 from tooltune.synth.follow_ups import FOLLOW_UPS
 from tooltune.synth.jobs import PURPOSES, Job
@@ -27,7 +28,6 @@ from tooltune.synth.scripts.every import BY_NAME
 from tooltune.synth.scripts.frames import families_of
 from tooltune.synth.scripts.script import Script
 from tooltune.synth.summary import RecipeReport, made_from, server_facts, write_dataset
-from tooltune.synth.talk_rows import talk_rows
 from tooltune.synth.teacher import Teacher
 from tooltune.worlds.bench import Bench
 from tooltune.worlds.kinds import HELD_OUT, KINDS
@@ -37,17 +37,12 @@ ROWS: dict[Split, int] = {"train": 15_694, "validation": 826, "test": 1_040}
 SHARES = {"single": 0.38, "chain": 0.29, "ask": 0.09, "refuse": 0.07, "harmless": 0.07,
           "talk": 0.10}  # fmt: skip
 """The recipe names the abilities and gives no numbers; these are ours."""
-SMALL_TALK_SHARE = 0.25
-"""Of the `talk` rows: greetings and general questions; the others are wishes out of reach."""
 _STRANGE_SHARE = 0.95
 """Wishes are cheap to make and small talk runs out of wordings, so there are enough of them."""
 _FOLLOW_UP_SHARE = 0.14
 """Of the `chain` rows, so about 4 % of all: a second request that leans on the first."""
-MOST_PER_PROGRAM = 0.02
-_LEAST_PER_PROGRAM = 20
-"""The share binds in splits that are large enough for it."""
 _LEAST_ROWS = 24
-_SPARE, _SPARE_ROWS = 1.06, 4
+_SPARE, _SPARE_ROWS = 1.14, 4
 """Made beyond what is wanted, because requests may come out alike in two parts."""
 _KINDS_AT_ONCE = 2
 _GIVE_UP_AFTER = 30
@@ -96,7 +91,12 @@ def make_recipe(
     with ThreadPoolExecutor(_KINDS_AT_ONCE) as pool:
         for future in [pool.submit(make_kind, kind) for kind in tools]:
             future.result()
-    rows = {split: _assemble(parts, split, totals[split], seed, report) for split in SPLITS}
+    rows: dict[Split, list[Conversation]] = {}
+    for split in reversed(SPLITS):  # the test first: what it says, the others must not
+        held_out = [text for one in rows.get("test", ()) for text in request_texts(one)]
+        groups = read_parts(parts, split, report, held_out)
+        rows[split] = assemble(groups, split, wanted(totals[split]), seed, report)
+    rows = {split: rows[split] for split in SPLITS}
     facts = {"name": "mcp-agent", "seed": seed, "scale": scale, "shares": SHARES,
              "made_from": made_from(model)}  # fmt: skip
     write_dataset(out, rows, report, facts)
@@ -257,61 +257,3 @@ def _make_jobs(maker: ScriptMaker, jobs: list[Job], counter: _Counter) -> None:
         if failures >= _GIVE_UP_AFTER:
             maker.output.rejected["servers unusable"] += 1
             return
-
-
-def _assemble(
-    parts: Path, split: Split, total: int, seed: int, report: RecipeReport
-) -> list[Conversation]:
-    """Exactly the wanted rows of each ability, twins together, no request twice."""
-    groups: list[list[Conversation]] = []
-    for kind in sorted(KINDS):
-        if not (file := parts / f"{split}-{kind}.jsonl").exists():
-            continue
-        facts = read_json(file.with_suffix(".json"))
-        for counts, found in ((report.rejected, "rejected"), (report.teacher, "teacher")):
-            for reason, count in facts[found].items():
-                counts[reason] = counts.get(reason, 0) + count
-        groups += [[Conversation.from_dict(row) for row in group]
-                   for _, group in read_jsonl(file)]  # fmt: skip
-    rng = random.Random(f"{seed} assemble {split}")
-    rng.shuffle(groups)
-    counts = wanted(total)
-    by_catalog = [row for group in groups for row in group[:1]]
-    strangers = sum(row.ability == "talk" for row in by_catalog)
-    small = max(round(counts["talk"] * SMALL_TALK_SHARE), counts["talk"] - strangers)
-    groups = [*talk_rows(split, small, by_catalog, rng), *groups]
-    # Pairs first: single rows fill up what the twins of `ask` leave open.
-    groups.sort(key=lambda group: -len(group))
-    return _choose(groups, counts, total, split, report, rng)
-
-
-def _choose(
-    groups: list[list[Conversation]],
-    counts: dict[str, int],
-    total: int,
-    split: Split,
-    report: RecipeReport,
-    rng: random.Random,
-) -> list[Conversation]:
-    chosen: list[Conversation] = []
-    open_rows, requests = Counter(counts), set[str]()
-    programs: Counter[str] = Counter()
-    most = max(_LEAST_PER_PROGRAM, int(total * MOST_PER_PROGRAM))
-    for group in groups:
-        asked = [row.messages[1].content for row in group]
-        needs = Counter(str(row.ability) for row in group)
-        names = Counter(str(row.meta["program"]) for row in group)
-        if (
-            all(open_rows[ability] >= count for ability, count in needs.items())
-            and not requests.intersection(asked)
-            and all(programs[name] + count <= most for name, count in names.items())
-        ):
-            chosen += group
-            requests.update(asked)
-            open_rows.subtract(needs)
-            programs.update(names)
-    if missing := total - len(chosen):
-        report.short[split] = missing
-        report.left_out[split] = f"{missing} rows of {split}: no more could be made well"
-    rng.shuffle(chosen)
-    return chosen

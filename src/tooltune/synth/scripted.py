@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from tooltune.data.duplicates import same_words
 from tooltune.messages import Conversation, Message
 from tooltune.synth import replies
 from tooltune.synth.catalogs import RIVALS, Catalog, catalogs_for, dress_up
@@ -115,7 +116,7 @@ class ScriptMaker:
         first, (request, family) = asks[0], asks[0].request
         text, outcome = self._teacher.rewrite(request.text, first.values.values(), scene)
         row = None
-        if outcome == KEPT and text in self._requests:
+        if outcome == KEPT and same_words(text) in self._requests:
             outcome = "request twice"
         elif outcome == KEPT:
             told = replace(first, request=(replace(request, text=text), family))
@@ -211,7 +212,7 @@ class ScriptMaker:
         request = word_request(
             family, values, rng, split=self.split, leave_out=cut, is_chat=is_chat
         )
-        if request.text in self._requests:
+        if same_words(request.text) in self._requests:
             raise RejectedError("request twice")
         return request, family
 
@@ -319,7 +320,7 @@ def _followed(job: Job, asks: list[Ask]) -> dict[str, Any]:
 
 
 def _request(row: Conversation) -> str:
-    return next(message.content for message in row.messages if message.role == "user")
+    return same_words(next(one.content for one in row.messages if one.role == "user"))
 
 
 def _user(request: tuple[Request, Family]) -> Message:
