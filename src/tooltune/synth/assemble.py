@@ -74,19 +74,22 @@ def _choose(
     open_rows, requests = Counter(counts), set[str]()
     programs: Counter[str] = Counter()
     most = int(total * MOST_PER_PROGRAM) if total >= _SMALL else _LEAST_PER_PROGRAM
-    for group in groups:
-        asked = [same_words(*request_texts(row)) for row in group]
-        needs = Counter(str(row.ability) for row in group)
-        names = Counter(str(row.meta["program"]) for row in group)
-        if (
-            all(open_rows[ability] >= count for ability, count in needs.items())
-            and not requests.intersection(asked)
-            and all(programs[name] + count <= most for name, count in names.items())
-        ):
-            chosen += group
-            requests.update(asked)
-            open_rows.subtract(needs)
-            programs.update(names)
+    for _ in range(2):
+        for group in groups:
+            asked = [same_words(*request_texts(row)) for row in group]
+            needs = Counter(str(row.ability) for row in group)
+            names = Counter(str(row.meta["program"]) for row in group)
+            if (
+                all(open_rows[ability] >= count for ability, count in needs.items())
+                and not requests.intersection(asked)
+                and all(programs[name] + count <= most for name, count in names.items())
+            ):
+                chosen += group
+                requests.update(asked)
+                open_rows.subtract(needs)
+                programs.update(names)
+        # What another ability is short of, single calls fill up.
+        open_rows = Counter({"single": total - len(chosen)})
     if missing := total - len(chosen):
         report.short[split] = missing
         report.left_out[split] = f"{missing} rows of {split}: no more could be made well"
