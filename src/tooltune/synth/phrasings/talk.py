@@ -1,7 +1,7 @@
 """Plain talk, general questions, and wishes no tool of the desk can fulfil: question => answer.
 
 Answers are what a reader could foresee: they take up the question's words, and small talk of one
-kind has one answer. A reply that nobody can foresee teaches nothing but is most of the gradient. No
+kind has one answer. A reply that nobody can foresee teaches nothing and adds most to the loss. No
 answer here is a question or a refusal, so that a decision can be told by its words.
 """
 
