@@ -137,7 +137,7 @@ def same_words(*texts: str) -> str:
 def diversity(conversations: Sequence[Conversation]) -> dict[str, Any]:
     """Requests that differ (case and punctuation aside) and distinct 4-grams of their words over
     all 4-grams; shares are None where there is nothing to count."""
-    requests = [same_words(*request_texts(one)).split() for one in conversations]
+    requests = [_words(" ".join(request_texts(one))) for one in conversations]
     requests = [words for words in requests if words]
     grams = [tuple(words[i : i + 4]) for words in requests for i in range(len(words) - 3)]
     return {

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
+from tooltune.data.card_tables import MOST_PER_PROGRAM
 from tooltune.data.duplicates import find_shared, request_texts, same_words
 from tooltune.jsonl import read_json, read_jsonl
 from tooltune.messages import Conversation
@@ -14,9 +15,8 @@ from tooltune.worlds.pools import Split
 
 SMALL_TALK_SHARE = 0.25
 """Of the `talk` rows: greetings and general questions; the others are wishes out of reach."""
-MOST_PER_PROGRAM = 0.02
 _SMALL, _LEAST_PER_PROGRAM = 500, 20
-"""The share binds in splits that are large enough for it."""
+"""The largest share of a program binds in splits that are large enough for it."""
 
 
 def read_parts(
