@@ -19,7 +19,7 @@ LOOP_LINES = 60
 """`train.loop.train` is the one function meant to be read as a whole story."""
 COMMAND_LINES = 25
 PARAMETERS = 7
-DICTATED = {"model/attention.py _attend"}
+DICTATED = {"model/attention.py attend"}
 """Signatures a library calls us with; here transformers' attention interface."""
 NESTING = 4
 

@@ -4,11 +4,13 @@ The format is found out once a file, from its first rows, or named. A row that c
 is counted with its line and reason, never dropped in silence.
 """
 
+import gc
 import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +60,24 @@ def read_conversations(path: Path, *, format: str | None = None) -> Reading:
     if format == "mcp-log" or (format is None and is_mcp_log(text)):
         found, skipped = read_mcp_log(text)
         return Reading([one for _, one in found], [line for line, _ in found], skipped, "mcp-log")
-    rows = iter(_parse(text, path))
-    first = list(itertools.islice(rows, _ROWS_LOOKED_AT))
-    chosen = format or detect_format(row for _, row in first)
-    return _read_rows(itertools.chain(first, rows), chosen)
+    with collection_paused():
+        rows = iter(_parse(text, path))
+        first = list(itertools.islice(rows, _ROWS_LOOKED_AT))
+        chosen = format or detect_format(row for _, row in first)
+        return _read_rows(itertools.chain(first, rows), chosen)
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Inside, cyclic garbage stays. Rows are kept and hold no cycles; the collector would walk all
+    of them again and again, which takes two fifths of the time of reading a large file."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _read_rows(rows: Iterable[tuple[int, Any]], chosen: str) -> Reading:

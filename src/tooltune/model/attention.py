@@ -114,7 +114,8 @@ class _SegmentAttention(torch.autograd.Function):
 
     Depth-first order makes everything below a segment one contiguous range of queries, so the tree
     mask is exactly: a causal triangle for each segment, and for each segment with branches one
-    unmasked rectangle (queries below it x its own keys), as for the tokens before. A block's
+    unmasked rectangle (queries below it x its own keys), as for the tokens before. The triangles
+    meet every query once, so they start the sums and only rectangles are merged in. A block's
     backward needs only the output and log-sum-exp of the whole row, as in ring attention (arXiv
     2310.01889).
     """
@@ -123,13 +124,16 @@ class _SegmentAttention(torch.autograd.Function):
     def forward(
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, segments: tuple[Segment, ...], scale: float
     ) -> Tensor:
-        out = torch.zeros_like(q)
-        lse = torch.full(q.shape[:-1], -torch.inf, dtype=_lse_dtype(q), device=q.device)
+        out = torch.empty_like(q)
+        lse = torch.empty(q.shape[:-1], dtype=_lse_dtype(q), device=q.device)
         for queries, keys, is_causal in _blocks(segments, k.shape[2] - q.shape[2]):
             block_out, block_lse = _flash(
                 q[:, :, queries], k[:, :, keys], v[:, :, keys], 0.0, is_causal, scale=scale
             )
-            _merge(out[:, :, queries], lse[:, :, queries], block_out, block_lse)
+            if is_causal:
+                out[:, :, queries], lse[:, :, queries] = block_out, block_lse
+            else:
+                _merge(out[:, :, queries], lse[:, :, queries], block_out, block_lse)
         ctx.save_for_backward(q, k, v, out, lse)
         ctx.segments, ctx.scale = segments, scale
         return out
@@ -137,45 +141,62 @@ class _SegmentAttention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, out, lse = ctx.saved_tensors
-        grad_q, grad_k, grad_v = (torch.zeros_like(tensor) for tensor in (q, k, v))
         group = q.shape[1] // k.shape[1]
-        for queries, keys, is_causal in _blocks(ctx.segments, k.shape[2] - q.shape[2]):
+        past_tokens = k.shape[2] - q.shape[2]
+        k, v = _one_per_query_head(k, group), _one_per_query_head(v, group)
+        grad_q, grad_k, grad_v = (torch.empty_like(tensor) for tensor in (q, k, v))
+        grad_k[:, :, :past_tokens], grad_v[:, :, :past_tokens] = 0, 0
+        for queries, keys, is_causal in _blocks(ctx.segments, past_tokens):
             block_q, block_k, block_v = _flash_backward(
                 grad_out[:, :, queries],
                 q[:, :, queries],
-                k[:, :, keys].repeat_interleave(group, 1),
-                v[:, :, keys].repeat_interleave(group, 1),
+                k[:, :, keys],
+                v[:, :, keys],
                 out[:, :, queries],
                 lse[:, :, queries],
                 0.0,
                 is_causal,
                 scale=ctx.scale,
             )
-            grad_q[:, :, queries] += block_q
-            grad_k[:, :, keys] += block_k.unflatten(1, (-1, group)).sum(2)
-            grad_v[:, :, keys] += block_v.unflatten(1, (-1, group)).sum(2)
+            if is_causal:
+                grad_q[:, :, queries] = block_q
+                grad_k[:, :, keys], grad_v[:, :, keys] = block_k, block_v
+            else:
+                grad_q[:, :, queries] += block_q
+                grad_k[:, :, keys] += block_k
+                grad_v[:, :, keys] += block_v
+        if group > 1:
+            heads = (1, -1, group, *grad_k.shape[2:])
+            grad_k, grad_v = (grad.reshape(heads).sum(2) for grad in (grad_k, grad_v))
         return grad_q, grad_k, grad_v, None, None
 
 
+def _one_per_query_head(keys: Tensor, group: int) -> Tensor:
+    """(1, G, T, K) -> (1, G * group, T, K), the heads of a token side by side in memory."""
+    return keys.transpose(1, 2).repeat_interleave(group, 2).transpose(1, 2)
+
+
 def _blocks(segments: tuple[Segment, ...], past_tokens: int) -> list[tuple[slice, slice, bool]]:
-    """(queries, keys, is_causal) of every block of the mask, ancestors first."""
-    blocks = [(slice(None), slice(0, past_tokens), False)] if past_tokens else []
+    """(queries, keys, is_causal) of every block of the mask, the causal ones first."""
+    triangles, rectangles = [], []
+    if past_tokens:
+        rectangles.append((slice(None), slice(0, past_tokens), False))
     for segment in segments:
         own = slice(segment.start, segment.end)
         keys = slice(past_tokens + segment.start, past_tokens + segment.end)
-        blocks.append((own, keys, True))
+        triangles.append((own, keys, True))
         if segment.subtree_end > segment.end:
-            blocks.append((slice(segment.end, segment.subtree_end), keys, False))
-    return blocks
+            rectangles.append((slice(segment.end, segment.subtree_end), keys, False))
+    return triangles + rectangles
 
 
 def _merge(out: Tensor, lse: Tensor, block_out: Tensor, block_lse: Tensor) -> None:
     """Fold one block's softmax average into the running one, in place."""
-    total = torch.logaddexp(lse, block_lse)
-    out.mul_((lse - total).exp_().unsqueeze(-1)).add_(
-        block_out * (block_lse - total).exp_().unsqueeze(-1)
-    )
-    lse.copy_(total)
+    share = torch.sigmoid(block_lse - lse).unsqueeze(-1)
+    wide = out.to(lse.dtype).lerp_(block_out.to(lse.dtype), share)
+    if wide.data_ptr() != out.data_ptr():
+        out.copy_(wide)
+    lse.copy_(torch.logaddexp(lse, block_lse))
 
 
 def _lse_dtype(q: Tensor) -> torch.dtype:
@@ -224,7 +245,7 @@ def decode_attention(
     return (root_out + own_out).reshape(B, H, 1, K)
 
 
-def _attend(
+def attend(
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
@@ -255,5 +276,5 @@ def _attend(
     return out.transpose(1, 2), None
 
 
-AttentionInterface.register(ATTENTION, _attend)
+AttentionInterface.register(ATTENTION, attend)
 AttentionMaskInterface.register(ATTENTION, lambda *_, **__: None)

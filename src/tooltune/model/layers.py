@@ -1,4 +1,5 @@
-"""Leaner norm and MLP for a frozen decoder: fewer passes over memory, fewer saved tensors.
+"""Leaner norm, MLP and rotary positions for a frozen decoder: fewer passes over memory, fewer saved
+tensors.
 
 They compute what transformers' modules compute; only the gradient of the frozen weights is left
 out, and activations that are cheap to recompute are not kept. Half precision is widened to float32
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tooltune.model.attention import ATTENTION, attend
 
 
 class RmsNorm(nn.Module):
@@ -68,17 +71,80 @@ class _SwiGlu(torch.autograd.Function):
         return grad_gate, F.silu(gate).mul_(grad)
 
 
+class LeanAttention(nn.Module):
+    """Projections, norms where the model has them, rotary positions, tree attention, output."""
+
+    def __init__(self, theirs: Any) -> None:
+        super().__init__()
+        self.q_proj, self.k_proj, self.v_proj = theirs.q_proj, theirs.k_proj, theirs.v_proj
+        self.o_proj = theirs.o_proj
+        self.q_norm = getattr(theirs, "q_norm", nn.Identity())
+        self.k_norm = getattr(theirs, "k_norm", nn.Identity())
+        self.layer_idx: int = theirs.layer_idx
+        self.head_dim: int = theirs.head_dim
+        self.scaling: float = theirs.scaling
+
+    def forward(
+        self, hidden_states: Tensor, position_embeddings: tuple[Tensor, Tensor], **kwargs: Any
+    ) -> tuple[Tensor, None]:
+        shape = (*hidden_states.shape[:-1], -1, self.head_dim)
+        q = self.q_norm(self.q_proj(hidden_states).view(shape))
+        k = self.k_norm(self.k_proj(hidden_states).view(shape))
+        v = self.v_proj(hidden_states).view(shape)
+        q, k = (rotate(heads, *position_embeddings) for heads in (q, k))
+        q, k, v = (heads.transpose(1, 2) for heads in (q, k, v))
+        kwargs["attention_mask"] = None
+        mixed, _ = attend(self, q, k, v, scaling=self.scaling, **kwargs)
+        return self.o_proj(mixed.flatten(-2)), None
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions (arXiv 2104.09864) of heads (B, T, H, K); cos and sin (1 or B, T, K) repeat
+    one angle in both halves, as transformers makes them."""
+    y: Tensor = _Rotary.apply(x, cos, sin)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Rotary(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turned(x, cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _turned(grad, cos, -sin), None, None
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    half = x.shape[-1] // 2
+    cos, sin = cos[..., None, :half], sin[..., None, :half]
+    y = torch.empty_like(x)
+    x1, x2, y1, y2 = x[..., :half], x[..., half:], y[..., :half], y[..., half:]
+    torch.mul(x1, cos, out=y1).addcmul_(x2, sin, value=-1)
+    torch.mul(x2, cos, out=y2).addcmul_(x1, sin)
+    return y
+
+
 def use_lean_layers(model: nn.Module) -> None:
-    """Replace every RMSNorm and SwiGLU MLP of a transformers decoder, in place."""
+    """Replace every RMSNorm, SwiGLU MLP and, where it is the tree's, attention of a transformers
+    decoder, in place."""
     for name, module in list(model.named_modules()):
-        parent, _, last = name.rpartition(".")
         if type(module).__name__.endswith("RMSNorm"):
-            setattr(
-                model.get_submodule(parent), last, RmsNorm(module.weight, module.variance_epsilon)
-            )
+            _replace(model, name, RmsNorm(module.weight, module.variance_epsilon))
         elif type(getattr(module, "act_fn", None)).__name__ in ("SiLU", "SiLUActivation"):
             parts = (module.get_submodule(part) for part in ("gate_proj", "up_proj", "down_proj"))
-            setattr(model.get_submodule(parent), last, SwiGlu(*parts))
+            _replace(model, name, SwiGlu(*parts))
+    if model.config._attn_implementation == ATTENTION:  # type: ignore[union-attr]
+        for name, module in list(model.named_modules()):
+            if name.endswith(".self_attn"):
+                _replace(model, name, LeanAttention(module))
+
+
+def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(model.get_submodule(parent), last, module)
 
 
 def _widen(x: Tensor) -> Tensor:

@@ -80,7 +80,8 @@ class _LoraProduct(torch.autograd.Function):
         grad_TO = grad_y.flatten(0, -2)
         grad_low_TR = (grad_TO @ B).mul_(ctx.scale)
         grad_A = (grad_low_TR.T @ dropped.flatten(0, -2)).to(ctx.master_dtype)
-        grad_B = (grad_TO.T @ low_TR).to(ctx.master_dtype).mul_(ctx.scale)
+        # Twice as fast on a processor as grad_TO.T @ low_TR.
+        grad_B = (low_TR.T @ grad_TO).T.to(ctx.master_dtype).mul_(ctx.scale)
         grad_x = grad_dropped = None
         if ctx.needs_input_grad[0]:
             grad_x = grad_TO @ dense_weight(ctx.base)
