@@ -47,7 +47,8 @@ class DataSection(_Section):
     """Longer sequences are counted and left out whole, never cut."""
     closing_answers_fraction: float = Field(1.0, ge=0, le=1)
     """Share of training conversations trained to their end. The others end with their last tool
-    call: its result and the answer after it are most of the tokens and little of the lesson."""
+    call: its result and the answer after it are most of the tokens and little of the lesson. A
+    conversation whose calls begin a longer one's always ends as it does: it teaches to stop."""
 
 
 class LoraSection(_Section):

@@ -16,7 +16,13 @@ from tooltune.evaluate.run import evaluate
 from tooltune.messages import Conversation
 from tooltune.model.generate import Decoder
 from tooltune.model.load import LoadedModel, load_base, resolve_folder
-from tooltune.model.lora import adapter_disabled, attach_lora, load_adapter, read_adapter_config
+from tooltune.model.lora import (
+    adapter_disabled,
+    adapter_merged,
+    attach_lora,
+    load_adapter,
+    read_adapter_config,
+)
 from tooltune.rundir import RunDir
 from tooltune.servers.spec import read_specs
 from tooltune.worlds.sandbox import Sandbox
@@ -27,18 +33,22 @@ def play_cases(run: RunDir, *, config: Path, cases: Path | None) -> dict[str, An
     conversations = _read_cases(run, cases)
     with Sandbox(config) as sandbox:
         loaded, renderer = _load_tuned(run)
-        tuned = Decoder(loaded)
+        decoder = Decoder(loaded)
 
         def complete_as_base(prompts: list[list[int]], **limits: Any) -> Any:
             with adapter_disabled(loaded.model):
-                return tuned.complete(prompts, **limits)
+                return decoder.complete(prompts, **limits)
+
+        def complete_as_tuned(prompts: list[list[int]], **limits: Any) -> Any:
+            with adapter_merged(loaded.model):
+                return decoder.complete(prompts, **limits)
 
         with terminal.progress() as show:
             return evaluate(
                 run,
                 conversations=conversations,
                 renderer=renderer,
-                decoders={"base": complete_as_base, "tuned": tuned.complete},
+                decoders={"base": complete_as_base, "tuned": complete_as_tuned},
                 sandbox=sandbox,
                 progress=show,
             )

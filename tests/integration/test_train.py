@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from tooltune.chat.render import Renderer
 from tooltune.config import Recipe, TrainSection, dump_recipe, parse_recipe
 from tooltune.data.examples import read_examples
+from tooltune.data.readers import read_conversations
 from tooltune.errors import ConfigError, DataError, ModelError
 from tooltune.jsonl import read_json, write_jsonl
 from tooltune.messages import Conversation, Message, Tool, ToolCall
@@ -549,6 +550,32 @@ def test_without_closing_answers_a_conversation_ends_with_its_last_call(
     shortened = sum(text != uncut for (_, text), (_, uncut) in zip(some, full, strict=True))
     assert 0 < shortened < 20
     assert some == read(0.5), "the same conversations on every run"
+
+
+def test_rows_that_begin_longer_chains_keep_their_closing_answers(
+    data: Path, tiny_llama_folder: Path, tmp_path: Path
+) -> None:
+    conversation = next(
+        one
+        for one in read_conversations(data / "train.jsonl").conversations
+        if sum(len(message.tool_calls) for message in one.messages) == 1
+    )
+    at = next(index for index, one in enumerate(conversation.messages) if one.tool_calls)
+    call, result = conversation.messages[at : at + 2]
+    longer = (*conversation.messages[: at + 2], call, result, conversation.messages[-1])
+    rows = [conversation, conversation.model_copy(update={"id": "longer", "messages": longer})]
+
+    def turns_trained(*rows: Conversation) -> list[int]:
+        examples = read_examples(
+            write_rows(tmp_path / "rows.jsonl", *rows),
+            Renderer.from_folder(tiny_llama_folder),
+            max_sequence_tokens=4096,
+            closing_answers_fraction=0.0,
+        )
+        return [len(one.messages) for one in examples.conversations]
+
+    assert turns_trained(rows[0]) == [at + 1], "alone, it ends with its call"
+    assert turns_trained(*rows) == [len(conversation.messages), len(longer) - 2]
 
 
 def write_rows(path: Path, *conversations: Conversation) -> Path:

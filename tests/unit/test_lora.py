@@ -14,6 +14,7 @@ from tooltune.model.load import load_base
 from tooltune.model.lora import (
     LoraLinear,
     adapter_disabled,
+    adapter_merged,
     adapter_state,
     attach_lora,
     load_adapter,
@@ -132,6 +133,22 @@ def test_without_its_adapter_the_model_is_the_base(tiny_llama_folder: Path) -> N
     with pytest.raises(KeyboardInterrupt), adapter_disabled(model):
         raise KeyboardInterrupt
     assert torch.equal(logits_of(model), tuned), "the adapter must come back after an error too"
+
+
+def test_a_merged_adapter_computes_the_same_and_leaves_no_trace(tiny_llama_folder: Path) -> None:
+    model = adapted(tiny_llama_folder)
+    tuned = logits_of(model)
+    weights = {name: p.clone() for name, p in model.named_parameters()}
+    with adapter_merged(model):
+        inside = logits_of(model)
+        assert torch.allclose(inside, tuned, atol=1e-5)
+        with adapter_disabled(model):
+            assert torch.equal(logits_of(model), inside), "the weights hold the adapter"
+        assert torch.equal(logits_of(model), inside), "and it is not added twice"
+    with pytest.raises(KeyboardInterrupt), adapter_merged(model):
+        raise KeyboardInterrupt
+    assert torch.equal(logits_of(model), tuned)
+    assert all(torch.equal(p, weights[name]) for name, p in model.named_parameters())
 
 
 def test_unknown_target_names_are_refused_with_the_known_ones(tiny_llama_folder: Path) -> None:

@@ -41,13 +41,22 @@ def read_examples(
     max_sequence_tokens: int,
     closing_answers_fraction: float = 1.0,
 ) -> Examples:
-    """Raises DataError where nothing is left to train on; too long rows are left out whole."""
+    """Raises DataError where nothing is left to train on; too long rows are left out whole.
+
+    Of a `closing_answers_fraction` of the rows all is trained, of the others nothing behind the
+    last call. Rows whose calls begin those of longer rows always belong to the first: only their
+    answers teach to stop where others go on.
+    """
     reading = read_conversations(path)
+    begun = _begun_chains(reading.conversations)
     kept: list[Conversation] = []
     sequences: list[list[TokenSequence]] = []
     left_out = {"unreadable": len(reading.skipped), "too long": 0, "nothing supervised": 0}
     for conversation in reading.conversations:
-        if not _is_chosen(conversation.id, closing_answers_fraction):
+        is_closed = _tools_called(conversation) in begun or _is_chosen(
+            conversation.id, closing_answers_fraction
+        )
+        if not is_closed:
             conversation = end_with_last_call(conversation)
         rendered = renderer.sequences(conversation)
         if any(len(sequence.tokens) > max_sequence_tokens for sequence in rendered):
@@ -86,6 +95,16 @@ def catalog_groups(conversations: Sequence[Conversation]) -> list[int]:
         key = (system, *((tool.name, str(tool.input_schema)) for tool in conversation.tools))
         groups.append(numbers.setdefault(key, len(numbers)))
     return groups
+
+
+def _begun_chains(conversations: Sequence[Conversation]) -> set[tuple[str, ...]]:
+    """Tools called one after another with which some conversation begins, and goes on calling."""
+    chains = {_tools_called(conversation) for conversation in conversations}
+    return {chain[:length] for chain in chains for length in range(1, len(chain))}
+
+
+def _tools_called(conversation: Conversation) -> tuple[str, ...]:
+    return tuple(call.name for message in conversation.messages for call in message.tool_calls)
 
 
 def _is_chosen(conversation_id: str, fraction: float) -> bool:

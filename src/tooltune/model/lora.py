@@ -133,13 +133,37 @@ def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:
 @contextmanager
 def adapter_disabled(model: nn.Module) -> Iterator[None]:
     """Inside, the model is the base model."""
-    layers = lora_layers(model).values()
+    layers = [layer for layer in lora_layers(model).values() if layer.is_enabled]
     for layer in layers:
         layer.is_enabled = False
     try:
         yield
     finally:
         for layer in layers:
+            layer.is_enabled = True
+
+
+@contextmanager
+def adapter_merged(model: nn.Module) -> Iterator[None]:
+    """Inside, each adapter is added to the weight beside it, so that decoding computes one product
+    a layer; then the weights are put back. Narrower weights than float32, which would round the
+    adapter away, keep it beside them."""
+    layers = [
+        layer
+        for layer in lora_layers(model).values()
+        if layer.base.weight.dtype in (torch.float32, torch.float64)
+    ]
+    saved = [layer.base.weight.detach().clone() for layer in layers]
+    try:
+        with torch.no_grad():
+            for layer in layers:
+                weight = layer.base.weight
+                weight.addmm_(layer.lora_B.to(weight), layer.lora_A.to(weight), alpha=layer.scale)
+                layer.is_enabled = False
+        yield
+    finally:
+        for layer, weight in zip(layers, saved, strict=True):
+            layer.base.weight.data.copy_(weight)
             layer.is_enabled = True
 
 
