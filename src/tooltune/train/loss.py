@@ -54,12 +54,12 @@ class _EdgeLoss(torch.autograd.Function):
             chunk = slice(start, start + CHUNK_EDGES)
             target_C, weight_C = target_E[chunk, None], weight_E[chunk, None].to(wide)
             logits_CV = F.linear(hidden_ED[chunk], head_VD).to(wide)
-            lse_C = logits_CV.logsumexp(-1, keepdim=True)
-            loss += ((lse_C - logits_CV.gather(1, target_C)) * weight_C).sum()
+            target_logit_C, top_C = logits_CV.gather(1, target_C), logits_CV.amax(-1, keepdim=True)
+            exp_CV = logits_CV.sub_(top_C).exp_()
+            total_C = exp_CV.sum(-1, keepdim=True)
+            loss += ((total_C.log() + top_C - target_logit_C) * weight_C).sum()
             if grad_ED is not None:
-                grad_CV = logits_CV.sub_(lse_C).exp_()
-                grad_CV.scatter_add_(1, target_C, grad_CV.new_full(target_C.shape, -1.0))
-                grad_CV.mul_(weight_C)
+                grad_CV = exp_CV.mul_(weight_C / total_C).scatter_add_(1, target_C, -weight_C)
                 torch.mm(grad_CV.to(head_VD.dtype), head_VD, out=grad_ED[chunk])
         if grad_ED is not None:
             ctx.save_for_backward(grad_ED)
