@@ -105,7 +105,12 @@ def create_run(path: Path) -> RunDir:
         probe.unlink()
     except OSError as error:
         raise unwritable(path, error) from error
-    return RunDir(path)
+    return _repaired(RunDir(path))
+
+
+def moved_aside(folder: Path) -> Path:
+    """Where a folder waits while its successor takes its place."""
+    return folder.with_name(f".{folder.name}.old")
 
 
 def open_run(path: Path) -> RunDir:
@@ -116,4 +121,12 @@ def open_run(path: Path) -> RunDir:
             f"{path}: not a run folder (no recipe.toml). "
             "Name the folder that `tooltune train RECIPE --out RUN` wrote."
         )
+    return _repaired(run)
+
+
+def _repaired(run: RunDir) -> RunDir:
+    """Put back the adapter of a run that was killed between moving it aside and replacing it."""
+    waiting = moved_aside(run.adapter)
+    if waiting.is_dir() and not run.adapter.exists():
+        waiting.replace(run.adapter)
     return run

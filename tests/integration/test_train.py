@@ -34,7 +34,7 @@ from tooltune.model.lora import (
     trainable_parameters,
 )
 from tooltune.packing.tree import build_tree
-from tooltune.rundir import RunDir, create_run
+from tooltune.rundir import RunDir, create_run, moved_aside, open_run
 from tooltune.train.checkpoint import whole_folder
 from tooltune.train.gradients import summed_loss
 from tooltune.train.loop import train
@@ -390,6 +390,17 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
         with whole_folder(tmp_path / "adapter") as folder:
             (folder / text).write_text(text)
     assert [path.name for path in tmp_path.rglob("*")] == ["adapter", "second"]
+
+
+def test_a_kill_between_moving_the_adapter_aside_and_replacing_it_loses_nothing(
+    whole: tuple[RunDir, str], tmp_path: Path
+) -> None:
+    run = RunDir(shutil.copytree(whole[0].path, tmp_path / "run"))
+    before = (run.adapter / "adapter_model.safetensors").read_bytes()
+    run.adapter.replace(moved_aside(run.adapter))
+    open_run(run.path)
+    assert (run.adapter / "adapter_model.safetensors").read_bytes() == before
+    assert not moved_aside(run.adapter).exists()
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class Counts:
 
 DEFAULT_COUNTS: dict[Split, Counts] = {
     "train": Counts(single=480, chain=270, ask=300, refuse=190, harmless=190, talk=110),
-    "validation": Counts(single=24, chain=12, ask=9, refuse=9, harmless=9, talk=9),
+    "validation": Counts(single=16, chain=8, ask=6, refuse=6, harmless=6, talk=6),
     "test": Counts(single=80, chain=40, ask=30, refuse=30, harmless=30, talk=30),
 }
 

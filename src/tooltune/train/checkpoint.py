@@ -22,7 +22,7 @@ from tooltune.config import Recipe
 from tooltune.errors import ModelError, TooltuneError
 from tooltune.jsonl import read_json, unwritable, write_json
 from tooltune.model.lora import load_adapter, lora_layers, save_adapter
-from tooltune.rundir import RunDir
+from tooltune.rundir import RunDir, moved_aside
 
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
@@ -124,7 +124,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        old = folder.with_name(f"{folder.name}.old")
+        old = moved_aside(target)
         try:
             yield folder
             for path in folder.iterdir():
@@ -133,11 +133,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
             folder.chmod(0o755)
             # Moved aside, not removed: a kill in between must not leave half a folder in place.
             if target.exists():
+                shutil.rmtree(old, ignore_errors=True)
                 target.replace(old)
             folder.replace(target)
+            shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         cause = error if isinstance(error, OSError) else OSError(str(error))
         raise unwritable(target, cause) from error
