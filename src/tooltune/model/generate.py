@@ -179,10 +179,7 @@ def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, Tensor]]) -> De
     for row, path in enumerate(paths):
         padded[row, : len(path)] = path
     index_BM = torch.from_numpy(padded).to(device)
-    own = [
-        tuple(tensor[0][:, index_BM].transpose(0, 1).contiguous() for tensor in pair)
-        for pair in captured
-    ]
+    own = [tuple(_gathered(tensor[0], index_BM) for tensor in pair) for pair in captured]
     return DecodeState(
         root_k=[k[:, :, :root].contiguous() for k, _ in captured],
         root_v=[v[:, :, :root].contiguous() for _, v in captured],
@@ -191,6 +188,13 @@ def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, Tensor]]) -> De
         lengths_B=lengths_B,
         hidden_BM=torch.empty(0),
     )
+
+
+def _gathered(tensor_GTK: Tensor, index_BM: Tensor) -> Tensor:
+    """(B, G, M, K): each row's tokens. All heads of a token move at once, as attention left them."""
+    G, T, K = tensor_GTK.shape
+    tokens = tensor_GTK.transpose(0, 1).reshape(T, G * K).index_select(0, index_BM.flatten())
+    return tokens.view(*index_BM.shape, G, K).transpose(1, 2).contiguous()
 
 
 def _open_place(state: DecodeState) -> None:
