@@ -191,7 +191,7 @@ def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, Tensor]]) -> De
 
 
 def _gathered(tensor_GTK: Tensor, index_BM: Tensor) -> Tensor:
-    """(B, G, M, K): each row's tokens. All heads of a token move at once, as attention left them."""
+    """(B, G, M, K): each row's tokens. All heads of a token lie side by side, and move at once."""
     G, T, K = tensor_GTK.shape
     tokens = tensor_GTK.transpose(0, 1).reshape(T, G * K).index_select(0, index_BM.flatten())
     return tokens.view(*index_BM.shape, G, K).transpose(1, 2).contiguous()
