@@ -6,6 +6,7 @@ server lists them or dressed: renamed (tools and parameters, consistently), with
 to their first sentence, or without any.
 """
 
+import json
 import random
 import re
 from dataclasses import dataclass, field, replace
@@ -32,11 +33,32 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         r"read_text_file|write_file|search_files|list_directory|get_file_info|read_multiple_files",
         r"(?:list|move|create|directory|write|edit|read_text|search|get)_.*|directory_tree",
     ),
+    "sheets": (
+        r"list_workbooks|describe_.*|read_range|write_range|find_cells|set_note|"
+        r"(?:create|rename)_sheet|clear_range",
+        r"list_workbooks|describe_.*|read_range|trace_formula|goal_seek|copy_.*|import_csv|"
+        r"export_csv|(?:create|rename)_sheet",
+        r"describe_.*|read_range|sort_range|replace_cells|find_cells|(?:insert|delete)_rows.*|"
+        r"delete_sheet|merge_cells|write_range",
+        r"list_workbooks|create_.*k|describe_.*|(?:read|write|clear|copy|sort)_range|find_cells|"
+        r"replace_cells|(?:create|rename|copy|delete)_sheet|.*_csv|.*_defined_name|trace_formula|"
+        r"goal_seek|.*_rows_or_columns|merge_cells|set_note",
+        r"create_workbook|(?:create|delete|copy|rename)_sheet|describe_workbook|list_workbooks|"
+        r".*_defined_name|read_range|write_range",
+        r"list_workbooks|describe_.*|read_range|trace_formula|(?:import|export)_csv|copy_sheet|"
+        r".*_defined_name|find_cells|delete_sheet",
+        r"create_workbook|.*_rows_or_columns|(?:clear|copy|write|read)_range|find_cells|set_note|"
+        r"describe_.*|list_workbooks|trace_formula",
+    ),
 }
-_COPIES = {"store": 5, "graph": 5, "web": 3, "sums": 3, "desk": 8, "files": 5, "everything": 3}
+_COPIES = {"store": 5, "sheets": 10, "graph": 5, "web": 3, "sums": 3, "desk": 8, "files": 5,
+           "everything": 3}
 """Catalogs a kind; the registers have one a domain."""
 DISTRACTORS = 3
-RIVALS = {"desk": {"files", "sums"}, "files": {"desk"}, "sums": {"desk"}}
+_LONGEST_DISTRACTOR = 1200
+"""Characters of its schema: some servers describe every option of a chart in one tool."""
+RIVALS = {"desk": {"files", "sums"}, "files": {"desk"}, "sums": {"desk"}, "store": {"sheets"},
+          "sheets": {"files", "desk"}}  # fmt: skip
 """Kinds whose tools could do each other's work are no strangers to each other."""
 
 _WORDS = {
@@ -48,6 +70,7 @@ _WORDS = {
     "path": "location", "paths": "locations", "name": "label", "id": "key", "text": "string",
     "content": "body", "repo": "project", "timezone": "zone", "expression": "formula",
     "url": "address", "message": "note", "target": "other", "command": "argv", "set": "put",
+    "range": "block", "sheet": "tab", "workbook": "spreadsheet", "cells": "fields", "cell": "field",
     "limit": "at_most", "reason": "why", "source": "origin", "destination": "goal",
 }  # fmt: skip
 
@@ -95,6 +118,7 @@ def make_catalogs(tools: dict[str, tuple[Tool, ...]], seed: int) -> list[Catalog
                 if other not in RIVALS.get(kind, set())
                 for tool in tools[other]
                 if tool.name not in taken
+                and len(json.dumps(tool.input_schema)) <= _LONGEST_DISTRACTOR
             ]
             # The first of a kind has none: beside it, any other kind's request is out of reach.
             wanted = rng.randint(0, DISTRACTORS) if number else 0
