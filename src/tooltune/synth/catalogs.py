@@ -34,25 +34,36 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         r"(?:list|move|create|directory|write|edit|read_text|search|get)_.*|directory_tree",
     ),
     "sheets": (
-        r"list_workbooks|describe_.*|read_range|write_range|find_cells|set_note|"
-        r"(?:create|rename)_sheet|clear_range",
-        r"list_workbooks|describe_.*|read_range|trace_formula|goal_seek|copy_.*|import_csv|"
-        r"export_csv|(?:create|rename)_sheet",
-        r"describe_.*|read_range|sort_range|replace_cells|find_cells|(?:insert|delete)_rows.*|"
-        r"delete_sheet|merge_cells|write_range",
-        r"list_workbooks|create_.*k|describe_.*|(?:read|write|clear|copy|sort)_range|find_cells|"
-        r"replace_cells|(?:create|rename|copy|delete)_sheet|.*_csv|.*_defined_name|trace_formula|"
-        r"goal_seek|.*_rows_or_columns|merge_cells|set_note",
-        r"create_workbook|(?:create|delete|copy|rename)_sheet|describe_workbook|list_workbooks|"
-        r".*_defined_name|read_range|write_range",
-        r"list_workbooks|describe_.*|read_range|trace_formula|(?:import|export)_csv|copy_sheet|"
-        r".*_defined_name|find_cells|delete_sheet",
-        r"create_workbook|.*_rows_or_columns|(?:clear|copy|write|read)_range|find_cells|set_note|"
-        r"describe_.*|list_workbooks|trace_formula",
+        r"list_workbooks|describe_.*|(?:read|write|clear)_range|find_cells|set_note|"
+        r"(?:create|rename)_sheet",
+        r"list_workbooks|describe_workbook|(?:read|copy)_range|trace_formula|goal_seek|"
+        r"copy_sheet|.*_csv",
+        r"describe_sheet|(?:read|write|sort)_range|(?:replace|find|merge)_cells|delete_sheet|"
+        r".*_rows_or_columns",
+        r"(?:list|create)_workbooks?|describe_.*|(?:read|write|clear|copy)_range|find_cells|"
+        r"(?:create|rename|copy|delete)_sheet|.*_rows_or_columns|.*_defined_name|set_note",
+        r"(?:list|create)_workbooks?|describe_workbook|(?:create|rename|copy|delete)_sheet|"
+        r"(?:read|write)_range|.*_defined_name",
+        r"list_workbooks|describe_.*|read_range|trace_formula|(?:copy|delete)_sheet|find_cells|"
+        r".*_defined_name",
+        r"create_workbook|describe_sheet|(?:read|sort|clear|copy)_range|(?:replace|merge)_cells|"
+        r".*_rows_or_columns",
+        r"describe_workbook|(?:read|write)_range|trace_formula|goal_seek|create_sheet|.*_csv",
+        r"(?:read|write|sort)_range|(?:replace|merge|find)_cells|trace_formula|goal_seek|.*_csv|"
+        r"set_note",
+        r"(?:read|write|clear|copy)_range|find_cells|set_note|.*_rows_or_columns",
     ),
 }
-_COPIES = {"store": 5, "sheets": 10, "graph": 5, "web": 3, "sums": 3, "desk": 8, "files": 5,
-           "everything": 3}
+_COPIES = {
+    "store": 5,
+    "sheets": 10,
+    "graph": 5,
+    "web": 3,
+    "sums": 3,
+    "desk": 8,
+    "files": 5,
+    "everything": 3,
+}
 """Catalogs a kind; the registers have one a domain."""
 DISTRACTORS = 3
 _LONGEST_DISTRACTOR = 1200

@@ -1,4 +1,4 @@
-"""Workbooks for the Excel server: two with two sheets each, and a file of comma-separated values."""
+"""Workbooks for the Excel server: two of two sheets each, and a file of comma-separated values."""
 
 import hashlib
 import random
@@ -86,7 +86,7 @@ def _book(world: World, rng: random.Random, file: str) -> Book:
     sheets = []
     for name in names:
         numbers = rng.sample(list(_NUMBERS), rng.randint(1, 2))
-        rows = tuple(
+        rows: tuple[tuple[Cell, ...], ...] = tuple(
             (thing, rng.choice(texts), *(rng.randint(*_NUMBERS[one]) for one in numbers))
             for thing in rng.sample(things, rng.randint(4, 6))
         )

@@ -43,7 +43,9 @@ def write_workbook(path: Path, sheets: dict[str, dict[str, Cell]], names: dict[s
         "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">'
         f"<sheets>{listed}</sheets><definedNames>{defined}</definedNames></workbook>",
     }
-    parts |= {f"xl/{file}": _sheet(cells) for file, cells in zip(files, sheets.values(), strict=True)}
+    parts |= {
+        f"xl/{file}": _sheet(cells) for file, cells in zip(files, sheets.values(), strict=True)
+    }
     with ZipFile(path, "w") as package:
         for name, text in parts.items():
             package.writestr(ZipInfo(name, _WHEN), f'<?xml version="1.0" encoding="UTF-8"?>{text}')
@@ -92,7 +94,9 @@ def read_workbook(path: Path) -> dict[str, str]:
     book = parts["xl/workbook.xml"]
     targets = {one.get("Id"): one.get("Target", "") for one in parts["xl/_rels/workbook.xml.rels"]}
     found = {
-        "names": "\n".join(sorted(f"{one.get('name')} {one.text}" for one in _all(book, "definedName")))
+        "names": "\n".join(
+            sorted(f"{one.get('name')} {one.text}" for one in _all(book, "definedName"))
+        )
     }
     for place, sheet in enumerate(_all(book, "sheet"), 1):
         target = targets[sheet.get(f"{{{_OFFICE}}}id")].removeprefix("/xl/")

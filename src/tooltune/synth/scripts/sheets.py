@@ -187,8 +187,8 @@ what is in {cell} of {sheet} and in {cell} of {other}, both in {book}?
 """, "{a} on {sheet} and {b} on {other}. | {sheet}: {a}. {other}: {b}.",
 draw=at.two_sheets, form="parallel")  # fmt: skip
 def compare_cells(v: Values) -> Run:
-    first, second = yield [at.read(v, range=v["cell"]),
-                           call("read_range", path=v["book"], sheet=v["other"], range=v["cell"])]  # fmt: skip
+    other = {**v, "sheet": v["other"]}
+    first, second = yield [at.read(v, range=v["cell"]), at.read(other, range=v["cell"])]
     return {"a": at.one(first), "b": at.one(second)}
 
 

@@ -134,8 +134,8 @@ def copy_block(v: Values) -> Run:
 """, "{cell} is copied to {at} on {other}. | Copied it to {other}.",
 draw=at.two_sheets)  # fmt: skip
 def copy_across(v: Values) -> Run:
-    (result,) = yield call("copy_range",
-                           **at.at(v, range=v["cell"], at=v["at"], to_sheet=v["other"]))  # fmt: skip
+    there = {"at": v["at"], "to_sheet": v["other"]}
+    (result,) = yield call("copy_range", **at.at(v, range=v["cell"], **there))
     at.written(result)
     return {}
 

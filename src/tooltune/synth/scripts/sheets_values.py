@@ -73,7 +73,7 @@ def pick(scene: Sheets) -> tuple[Book, Sheet]:
 
 
 def book(scene: Sheets) -> Values:
-    found, sheet = pick(scene)
+    found, _ = pick(scene)
     return {"book": found.file, "name": found.name, "sheet": found.sheets[0].name}
 
 
@@ -98,8 +98,8 @@ def two_sheets(scene: Sheets) -> Values:
     first, second = scene.rng.sample(book.sheets, 2)
     rng = scene.rng
     return {"book": book.file, "sheet": first.name, "other": second.name,
-            "cell": f"{letter(rng.randint(1, 2))}{rng.randint(2, 5)}", "at": f"H{rng.randint(2, 9)}",
-            "n": str(rng.randint(101, 999))}  # fmt: skip
+            "cell": f"{letter(rng.randint(1, 2))}{rng.randint(2, 5)}",
+            "at": f"H{rng.randint(2, 9)}", "n": str(rng.randint(101, 999))}  # fmt: skip
 
 
 def cell(scene: Sheets) -> Values:
@@ -137,7 +137,8 @@ def column(scene: Sheets) -> Values:
     name = f"{scene.rng.choice(values.CATEGORIES[scene.world.split])}_{sheet.columns[number]}"
     need(name != book.name)
     return {"book": book.file, "sheet": sheet.name, "range": column_range(sheet, number),
-            "column": sheet.columns[number], "name": name, "total": f"{letter(number)}{sheet.total}",
+            "column": sheet.columns[number], "name": name,
+            "total": f"{letter(number)}{sheet.total}",
             "at": f"{scene.rng.choice('HJK')}{scene.rng.randint(2, 9)}"}  # fmt: skip
 
 
