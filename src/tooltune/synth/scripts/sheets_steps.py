@@ -169,7 +169,8 @@ def sort_descending(v: Values) -> Run:
 ! replace {name} by {new} everywhere in {book}
 ! change every {name} in the workbook {book} to {new}
 {name} has a new name in all of {book}: {new}. Replace it
-""", "Done, cells changed: {n}. | {name} is {new} now, number of cells: {n}.", draw=at.thing)  # fmt: skip
+""", "Done, cells changed: {n}. | {name} is {new} now, number of cells: {n}.",
+draw=at.thing)  # fmt: skip
 def replace_in_book(v: Values) -> Run:
     (result,) = yield call("replace_cells",
                            path=v["book"], query=v["name"], replacement=v["new"])  # fmt: skip
