@@ -47,6 +47,20 @@ def test_every_catalog_holds_its_own_tools_and_few_others() -> None:
         assert len(set(names)) == len(names)
 
 
+def test_a_tool_with_pages_of_schema_is_nobodys_distractor() -> None:
+    charts = _tool("create_chart", *(f"option_{number}" for number in range(60)))
+    kinds = {**TOOLS, "sheets": (charts, _tool("read_range", "path"))}
+    shown = {
+        tool.name
+        for catalog in make_catalogs(kinds, 1)
+        if catalog.kind == "graph"
+        for tool in catalog.tools
+        if not catalog.tool_names
+    }
+    assert "read_range" in shown
+    assert "create_chart" not in shown
+
+
 def test_a_dressed_call_fits_the_shown_schema_and_can_be_named_back() -> None:
     catalogs = [one for one in make_catalogs(TOOLS, 1) if one.kind == "graph"]
     assert any(catalog.tool_names for catalog in catalogs)

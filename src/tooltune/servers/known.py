@@ -47,6 +47,8 @@ KNOWN = {
         KnownServer("shell", "pip", "mcp-shell-server", "1.1.14",
                     env={"ALLOW_COMMANDS": "ls,cat,head,tail,wc,grep,find,sort,uniq,cut,pwd"}),
         KnownServer("calculator", "pip", "mcp-server-calculator", "0.2.1"),
+        KnownServer("excel", "pip", "excel-mcp-server", "2.2.2",
+                    ("stdio", "--allow-dir", "{folder}"), also=("openpyxl==3.1.5",)),
         KnownServer("filesystem", "npm", f"{_NPM}filesystem", "2026.8.31", ("{folder}",)),
         KnownServer("memory", "npm", f"{_NPM}memory", "2026.8.31",
                     env={"MEMORY_FILE_PATH": "{folder}/memory.jsonl"}),

@@ -6,6 +6,7 @@ server lists them or dressed: renamed (tools and parameters, consistently), with
 to their first sentence, or without any.
 """
 
+import json
 import random
 import re
 from dataclasses import dataclass, field, replace
@@ -32,11 +33,37 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         r"read_text_file|write_file|search_files|list_directory|get_file_info|read_multiple_files",
         r"(?:list|move|create|directory|write|edit|read_text|search|get)_.*|directory_tree",
     ),
+    "sheets": (
+        r"list_workbooks|describe_.*|read_range|find_cells|set_note",
+        r"list_workbooks|describe_workbook|(?:read|write)_range|(?:create|rename|delete)_sheet",
+        r"describe_sheet|(?:read|sort)_range|replace_cells|.*_rows_or_columns",
+        r"(?:list|create)_workbooks?|describe_.*|(?:read|write|clear|copy)_range|find_cells|set_note",
+        r"(?:list|create)_workbooks?|describe_workbook|copy_sheet|read_range|.*_defined_name",
+        r"describe_sheet|(?:read|copy)_range|trace_formula",
+        r"describe_workbook|read_range|.*_csv",
+        r"(?:read|write|clear)_range|find_cells|set_note",
+        r"describe_sheet|read_range|trace_formula|goal_seek|merge_cells|.*_csv",
+        r"describe_sheet|(?:sort|clear)_range|merge_cells|.*_rows_or_columns",
+        r"list_workbooks|describe_workbook|(?:create|rename|copy|delete)_sheet|.*_defined_name",
+        r"(?:read|write)_range|trace_formula|goal_seek|replace_cells",
+    ),
 }
-_COPIES = {"store": 5, "graph": 5, "web": 3, "sums": 3, "desk": 8, "files": 5, "everything": 3}
+_COPIES = {
+    "store": 5,
+    "sheets": 12,
+    "graph": 5,
+    "web": 3,
+    "sums": 3,
+    "desk": 8,
+    "files": 5,
+    "everything": 3,
+}
 """Catalogs a kind; the registers have one a domain."""
 DISTRACTORS = 3
-RIVALS = {"desk": {"files", "sums"}, "files": {"desk"}, "sums": {"desk"}}
+_LONGEST_DISTRACTOR = 700
+"""Characters of its schema: some servers describe every option of a chart in one tool."""
+RIVALS = {"desk": {"files", "sums"}, "files": {"desk"}, "sums": {"desk"}, "store": {"sheets"},
+          "sheets": {"files", "desk"}}  # fmt: skip
 """Kinds whose tools could do each other's work are no strangers to each other."""
 
 _WORDS = {
@@ -48,6 +75,7 @@ _WORDS = {
     "path": "location", "paths": "locations", "name": "label", "id": "key", "text": "string",
     "content": "body", "repo": "project", "timezone": "zone", "expression": "formula",
     "url": "address", "message": "note", "target": "other", "command": "argv", "set": "put",
+    "range": "block", "sheet": "tab", "workbook": "spreadsheet", "cells": "fields", "cell": "field",
     "limit": "at_most", "reason": "why", "source": "origin", "destination": "goal",
 }  # fmt: skip
 
@@ -95,6 +123,7 @@ def make_catalogs(tools: dict[str, tuple[Tool, ...]], seed: int) -> list[Catalog
                 if other not in RIVALS.get(kind, set())
                 for tool in tools[other]
                 if tool.name not in taken
+                and len(json.dumps(tool.input_schema)) <= _LONGEST_DISTRACTOR
             ]
             # The first of a kind has none: beside it, any other kind's request is out of reach.
             wanted = rng.randint(0, DISTRACTORS) if number else 0

@@ -135,6 +135,8 @@ def _same_domain(scene: Any, first: Values) -> Any:
 FOLLOW_UPS = (
     _again("describe_table", "table"),
     _again("count_rows", "table"),
+    _again("list_sheets", "book"),
+    _again("read_cell", "cell", "book", "sheet"),
     _again("open_node", "who"),
     _again("read_text", "path"),
     _again("list_folder_entries", "folder"),
@@ -146,6 +148,9 @@ FOLLOW_UPS = (
     _then("count_rows", "all_rows", "= all of them\n! list them all", "table"),
     _then("highest", "average", "= the average of that column\n! average that column",
           "table", "column"),
+    _then("read_sheet", "used_range", "= its used range\n! describe that sheet", "book", "sheet"),
+    _then("read_cell", "add_note",
+          '! attach the note "{text}" to it\n! note on that cell: {text}', "book", "sheet", "cell"),
     _then("open_node", "add_fact", "! note that this one also {fact}\n! add to that entry: {fact}",
           "who"),
     _then("list_folder_entries", "list_sizes", "= their sizes\n! list them with their sizes",

@@ -11,7 +11,8 @@ from tooltune.synth.scripts.script import Script
 PURPOSES = {
     "store": "a database", "graph": "a knowledge graph", "files": "files and folders",
     "desk": "git repositories and their files", "web": "web pages", "sums": "sums and clocks",
-    "registers": "keeping a register", "everything": "trying out the protocol",
+    "sheets": "Excel workbooks", "registers": "keeping a register",
+    "everything": "trying out the protocol",
 }  # fmt: skip
 """What the tools of a kind of world are for, as an answer says it."""
 

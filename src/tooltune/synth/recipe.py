@@ -45,6 +45,8 @@ _LEAST_ROWS = 24
 _SPARE, _SPARE_ROWS = 1.14, 4
 """Made beyond what is wanted, because requests may come out alike in two parts."""
 _KINDS_AT_ONCE = 2
+_HELD_OUT_TIMES = 3
+"""As many rows for a program of the held-out server as for another: it has few programs."""
 _GIVE_UP_AFTER = 30
 """Failures of its servers in a row after which a kind is left alone."""
 
@@ -203,8 +205,13 @@ def _plan(
 
 
 def _scripts_for(split: Split) -> list[Script]:
-    """Those a split may use: one server is held out whole for the test."""
-    return [one for one in BY_NAME.values() if split == "test" or one.kind != HELD_OUT]
+    """Those a split may use: one server is held out whole, for the test."""
+    return [
+        one
+        for one in BY_NAME.values()
+        if split == "test" or one.kind != HELD_OUT
+        for _ in range(_HELD_OUT_TIMES if one.kind == HELD_OUT else 1)
+    ]
 
 
 def _strangers(scripts: list[Script], kinds: Collection[str]) -> Iterator[tuple[Script, str]]:

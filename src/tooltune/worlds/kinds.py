@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tooltune.worlds import graph, papers, registers, store
+from tooltune.worlds import graph, papers, registers, sheets, store
 from tooltune.worlds.desk import World, build_desk
 from tooltune.worlds.folder import walk
 from tooltune.worlds.sandbox import folder_state
@@ -50,6 +50,7 @@ KINDS = {
         Kind("desk", ("git", "workspace", "shell", "time"), build_desk, folder_state),
         Kind("files", ("filesystem",), papers.build, _files),
         Kind("store", ("sqlite",), store.build, store.state),
+        Kind("sheets", ("excel",), sheets.build, sheets.state),
         Kind("graph", ("memory",), graph.build, graph.state),
         Kind("web", ("fetch",), papers.build_pages, lambda folder: {}),
         Kind("sums", ("calculator", "time"), _bare, lambda folder: {}),

@@ -101,6 +101,15 @@ CATEGORIES = shared_out(
         packaging plumbing velvet
     """)
 )
+SHEETS = shared_out(
+    f"{head}{tail}" for head, tail in product(
+        _list("""
+        Garden Kitchen Office Travel Music Sport Winter Summer Budget Sales Team Stock Plan
+        Costs Orders Visits Hours Repairs Deliveries Events Harvest Clients Rooms Prices
+    """),
+        ["", *_list("2024 2025 2026 Old New Draft North South _Q1 _Q2 _eu")])
+)  # fmt: skip
+"""Names of sheets in a workbook."""
 STATUSES = shared_out(
     _list("""
         open closed pending shipped paid draft active archived returned cancelled

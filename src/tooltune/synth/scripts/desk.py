@@ -42,6 +42,29 @@ def diff_staged(v: Values) -> Run:
 
 
 @script("desk", """
+what did the commit {rev} change in {repo}?
+= the commit {rev} of {repo}
+! show the commit {rev} in {repo}
+who made the commit {rev} in {repo}, and why?
+""", "{who} wrote: {why}. | {why}, by {who}.", draw=at.revision)  # fmt: skip
+def show_revision(v: Values) -> Run:
+    (text,) = yield at.git("show", v, revision=v["rev"])
+    return {"who": at.found(r"^Author: (.+) <", text), "why": at.found(r"^    (.+)$", text)}
+
+
+@script("desk", """
+! find the newest commit of {repo} and show me what it changed
+what did the latest commit of {repo} change? Look its hash up first
+= the newest commit of {repo} in full, take its hash from the log
+""", "{why} ({hash}). | The newest is {hash}: {why}.", draw=at.repo, ability="chain")  # fmt: skip
+def show_newest(v: Values) -> Run:
+    (log,) = yield at.git("log", v, max_count=1)
+    commit = at.found(r"([0-9a-f]{40})", log)
+    (text,) = yield at.git("show", v, revision=commit)
+    return {"hash": commit[:7], "why": at.found(r"^    (.+)$", text)}
+
+
+@script("desk", """
 how does {repo} differ from its branch {branch}?
 = the diff of {repo} against {branch}
 ! compare {repo} with the branch {branch}

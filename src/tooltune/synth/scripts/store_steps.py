@@ -48,6 +48,17 @@ def create_table(v: Values) -> Run:
 
 
 @script("store", """
+! add to the memo of insights that {name} {fact}
+! keep the business insight that {name} {fact}
+! record the insight "{name} {fact}" in the memo
+""", "The memo has it now. | Added to the insights.", draw=at.insight)  # fmt: skip
+def keep_insight(v: Values) -> Run:
+    (result,) = yield call("append_insight", insight=f"{v['name']} {v['fact']}")
+    need("added" in result)
+    return {}
+
+
+@script("store", """
 I don't know the columns of {table}; look at them, then show me all of the last one
 = the values of the last column of {table}, look at its columns first
 ! find out which columns {table} has and list the values of the last one

@@ -89,6 +89,13 @@ def new_row(store: Store) -> Values:
             "n": str(store.rng.randint(11, 99))}  # fmt: skip
 
 
+def insight(store: Store) -> Values:
+    """Somebody, and what this one does: no table holds it."""
+    split = store.world.split
+    return {"name": store.rng.choice(values.PEOPLE[split]),
+            "fact": store.rng.choice(values.FACTS[split])}  # fmt: skip
+
+
 def new_table(store: Store) -> Values:
     name = store.rng.choice(values.TABLES[store.world.split])
     need(name not in [table.name for table in store.tables])
