@@ -165,7 +165,7 @@ SINGLE_PROGRAMS = (
             ("convert_time",),
             f"{time.CONVERT_TIME}\n{time.CONVERT_TIME_TIME_MISSING}", {"time": "time"}, 0.8),
     Program("read_file", draw.path, (_READ,), ("read_file",),
-            f"{files.READ_FILE}\n{files.READ_FILE_PATH_MISSING}", {"path": "path"}, 1.8),
+            f"{files.READ_FILE}\n{files.READ_FILE_PATH_MISSING}", {"path": "path"}, 1.2),
     Program("write_file", draw.new_text,
             (_call("write_file", path="path", content="content"),), ("write_file",),
             f"{files.WRITE_FILE}\n{files.WRITE_FILE_CONTENT_MISSING}\n"
