@@ -69,6 +69,7 @@ def make_job(case: Case, runtime_bytes: float) -> Job:
 
 def train(job: Job) -> None:
     model = build_model(job, job.shape.layers).to_empty(device="cpu")
+    model.tie_weights()  # to_empty makes two of a shared matrix
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.02)
     for buffer in model.buffers():
