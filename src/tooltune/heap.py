@@ -1,10 +1,10 @@
 """glibc's heap, set so that the place of a freed tensor can be used again.
 
-torch takes the memory of a tensor with posix_memalign. What such a block leaves over at its ends, 32
-to 96 bytes, glibc before 2.39 puts into caches that are never merged with their neighbours, so that
-the place is afterwards too small for the next tensor of its size and the heap grows (sourceware.org
-bugs 14581 and 30723): docs/decisions.md has what this costs. Without those caches it merges them.
-glibc reads these settings when a process starts, and has no call to change them later.
+torch takes the memory of a tensor with posix_memalign. What such a block leaves over at its ends,
+32 to 96 bytes, glibc before 2.39 puts into caches that are never merged with their neighbours. The
+place is then too small for the next tensor of its size, and the heap grows (sourceware.org bugs
+14581 and 30723; what it costs: docs/decisions.md). Without those caches the ends are merged. glibc
+reads these settings when a process starts, and has no call to change them later.
 """
 
 import os

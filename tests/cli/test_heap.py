@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tooltune import heap
 
 # After sourceware.org bug 14581: large blocks come and go, small ones of every size stay.

@@ -24,7 +24,9 @@ from tooltune.errors import DataError, TooltuneError
 from tooltune.rundir import RunDir
 
 _STEP = re.compile(r"\bstep\W{0,3}(\d+)(?:\s*/\s*(\d+))?", re.IGNORECASE)
-_PAIR = re.compile(r"([A-Za-z_][\w/]*)\s*[=:]\s*([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf\w*))")
+_PAIR = re.compile(
+    r"([A-Za-z_][\w/]*)\s*[=:]\s*([-+]?(?:\d[\d.]*(?:,\d[\d.]*)*(?:[eE][-+]?\d+)?|nan|inf\w*))"
+)
 _DICT = re.compile(r"\{[^{}]*\}")
 _ITEM = re.compile(r"['\"]([\w/]+)['\"]\s*:\s*['\"]?([^,'\"}]+)")
 _PART_BYTES = 1 << 19
@@ -94,13 +96,11 @@ def _read_file(path: Path) -> Rows:
     if is_state:
         return _read_trainer_state(text, where)
     header = start.split("\n", 1)[0]
-    if "," in header and not _STEP.match(header) and "{" not in header and _has_loss(header):
-        return _read_csv(text, where)
+    separator = max(",;\t", key=header.count)
+    is_table = separator in header and not _STEP.match(header) and "{" not in header
+    if is_table and any("loss" in name.lower() for name in header.split(separator)):
+        return _read_csv(text, where, separator)
     return _read_console(text, where)
-
-
-def _has_loss(header: str) -> bool:
-    return any("loss" in name.lower() for name in header.split(","))
 
 
 def _read_trainer_state(text: str, where: str) -> Rows:
@@ -139,6 +139,7 @@ def _jsonl_parts(data: bytes, found: Rows) -> Iterator[Part]:
         yield part
         line, start = line + count, end
     if bad:
+        found.unreadable += len(bad)
         found.notes.append(
             f"{found.where}:{bad[0]}: not valid JSON; {len(bad)} such lines left out."
         )
@@ -168,8 +169,10 @@ def _parse_each(text: bytes, first_line: int) -> tuple[Part, list[int]]:
     return part, bad
 
 
-def _read_csv(text: str, where: str) -> Rows:
-    reader = csv.DictReader(io.StringIO(text))
+def _read_csv(text: str, where: str, separator: str) -> Rows:
+    if separator == ";":  # where this separates cells, a comma is usually the decimal sign
+        text = text.replace(",", ".")
+    reader = csv.DictReader(io.StringIO(text), delimiter=separator)
     rows = [{key: value for key, value in row.items() if value not in ("", None)} for row in reader]
     return Rows(where, [Part(rows, range(2, len(rows) + 2))])
 
