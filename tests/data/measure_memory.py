@@ -142,7 +142,7 @@ def fake_rows() -> Iterator[str]:
         job = replace(make_job(case, 0.0), dtype=dtype)
         ran = dry_run(job.shape, partial(build_model, job), engine_step(job)).peak_bytes / GIB
         closed = estimate_memory(job, "lora").allocated / GIB
-        title = name.rpartition("/")[2]
+        title = name.rpartition("/")[2].replace("smollm2-135m", "SmolLM2-135M")
         yield (
             f"| {title} | {dtype} | {tokens:,} | {'yes' if checkpointing else 'no'} "
             f"| {ran:.2f} | {closed:.2f} | {100 * (closed / ran - 1):+.1f}% |"

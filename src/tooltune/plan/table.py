@@ -138,7 +138,11 @@ def _layer_formulas(job: Job) -> tuple[str, str, str]:
         norms = " + c(qd+kd) + 4(heads + key heads)" if job.shape.qk_norm else ""
         layer = f"c(2h+2qd+2kd+2i) + 8 + 4 heads{norms}, adapter inputs"
         factor, spare = "1.42", "" if job.checkpointing else "1.6 c i N + "
-    return layer, f"{factor} A N (one layer, with its gradients)" if job.checkpointing else "0", spare
+    return (
+        layer,
+        f"{factor} A N (one layer, with its gradients)" if job.checkpointing else "0",
+        spare,
+    )
 
 
 def _head(made: Plan) -> str:
