@@ -251,6 +251,8 @@ def _last_run_start(steps: IntArray, columns: _Columns, found: Rows) -> int:
     at = np.flatnonzero(columns.present["loss"])
     logged = steps[at]
     backwards = np.flatnonzero(np.diff(logged) < 0) + 1
+    if not len(backwards):
+        return 0
     restarts = backwards[logged[backwards] <= logged[0]]
     is_one_run = len(restarts) != 1 and len(np.unique(logged)) == len(logged)
     shown = backwards[:1] if is_one_run else restarts[-1:]
