@@ -11,6 +11,7 @@ from bench.dialogue import now, open_answers, peak_gib, say, wait_for_step
 from bench.work import matrix_flops_per_second, step_flops
 from bench.workloads import Workload, draw_step, warm_up
 from tooltune.config import LoraSection, ModelSection, TrainSection
+from tooltune.heap import restart_with_merging_heap
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora, save_adapter, trainable_parameters
 from tooltune.packing.tree import build_tree
@@ -63,4 +64,5 @@ def main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    restart_with_merging_heap()  # as `tooltune train` does
     main(json.loads(sys.argv[1]))

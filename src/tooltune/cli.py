@@ -153,9 +153,11 @@ def plan(
     Example: tooltune plan --model Qwen/Qwen3-1.7B --examples 15694 --device t4
     """
     from tooltune.plan.estimate import plan
-    from tooltune.plan.request import choose_device, make_request
+    from tooltune.plan.request import choose_device, make_request, require_limits
     from tooltune.plan.table import to_text
 
+    limits = {"budget_usd": budget_usd, "deadline_hours": deadline_hours}
+    require_limits(**limits)
     request = make_request(
         recipe,
         model=model,
@@ -169,7 +171,6 @@ def plan(
         from tooltune.plan.dry_run import refine_plan
 
         made = refine_plan(made)
-    limits = {"budget_usd": budget_usd, "deadline_hours": deadline_hours}
     print(to_text(made, as_json=as_json, explain=explain, **limits))
 
 
@@ -199,7 +200,9 @@ def train(
     """
     from tooltune.config import apply_settings, load_recipe
     from tooltune.diagnose.live import require_codes
+    from tooltune.heap import restart_with_merging_heap
 
+    restart_with_merging_heap()
     overrides = [*(settings or []), *([f"model.name={model}"] if model else [])]
     resolved = apply_settings(load_recipe(recipe), overrides)
     codes = require_codes(stop_on or [])

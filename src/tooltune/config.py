@@ -170,10 +170,10 @@ def dump_recipe(recipe: Recipe) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
-def nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: list[str], *, at_most: int = 1) -> str:
     """`Did you mean X?`, or the list of known names where nothing is near."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+    close = difflib.get_close_matches(name, known, n=at_most)
+    return f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}."
 
 
 def _require_known_keys(

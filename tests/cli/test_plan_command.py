@@ -63,7 +63,20 @@ def test_an_unknown_model_is_a_message_and_exit_code_2(tooltune):
 def test_an_unknown_device_offers_the_nearest(tooltune):
     done = tooltune(*RECIPE_RUN[:-1], "rtx4080")
     assert done.returncode == 2
-    assert "Did you mean rtx4090?" in done.stderr
+    assert "Did you mean rtx4090 or rtx3090?" in done.stderr
+
+
+def test_an_unknown_device_offers_all_that_are_near(tooltune):
+    done = tooltune(*RECIPE_RUN[:-1], "a100")
+    assert "Did you mean a100-80 or a100-40?" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--budget-usd", "--deadline-hours"])
+@pytest.mark.parametrize("value", ["0", "-3", "nan"])
+def test_a_limit_that_no_run_could_keep_is_refused(tooltune, option, value):
+    done = tooltune("plan", f"{option}={value}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {option}: not a limit (got {value}, expected above 0).")
 
 
 def test_examples_must_be_a_number_or_a_file(tooltune):

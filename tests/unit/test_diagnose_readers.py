@@ -240,6 +240,43 @@ def test_steps_out_of_order_are_sorted(tmp_path):
     assert log.loss.values == pytest.approx(LOSS)
 
 
+def test_a_shuffled_log_is_read_whole(tmp_path):
+    rows = [our_rows()[i] for i in np.random.default_rng(7).permutation(60)]
+    diagnosis = diagnose(path := write(tmp_path / "m.jsonl", as_jsonl(rows)))
+    assert diagnosis.log.loss.values == pytest.approx(LOSS)
+    assert [note.startswith(f"{path}:") for note in diagnosis.log.notes] == [True]
+    assert "steps out of order" in diagnosis.log.notes[0]
+    assert "missing-steps" not in {finding.code for finding in diagnosis.findings}
+
+
+def test_what_cannot_be_read_is_a_note_and_no_missing_step(tmp_path):
+    rows = our_rows()
+    rows[20]["step"], rows[30]["loss"] = "twenty", "n/a"
+    lines = as_jsonl(rows).splitlines()
+    lines[40] = "half a li"
+    diagnosis = diagnose(write(tmp_path / "m.jsonl", "\n".join(lines)))
+    assert diagnosis.log.loss.steps.tolist() == [s for s in STEPS if s not in (21, 31, 41)]
+    assert len(diagnosis.log.notes) == 3
+    assert "missing-steps" not in {finding.code for finding in diagnosis.findings}
+    del lines[10:15]
+    codes = {f.code for f in diagnose(write(tmp_path / "n.jsonl", "\n".join(lines))).findings}
+    assert "missing-steps" in codes, "control: lines that are not there"
+
+
+def test_a_decimal_comma_in_a_console_line_is_not_read_as_a_whole_number(tmp_path):
+    text = "\n".join(f"Step {step}/60: loss={loss}" for step, loss in zip(STEPS, LOSS, strict=True))
+    log = read_log(path := write(tmp_path / "a.txt", text.replace("loss=", "loss=1,", 1)))
+    assert log.loss.steps.tolist() == STEPS[1:]
+    assert log.notes[0].startswith(f"{path}:1: loss is not a number (got '1,")
+
+
+def test_tables_separated_by_semicolons_or_tabs_are_read(tmp_path):
+    semicolons = as_csv().replace(",", ";").replace(".", ",")
+    for number, text in enumerate((semicolons, as_csv().replace(",", "\t"))):
+        log = read_log(write(tmp_path / f"{number}.csv", text))
+        assert log.loss.values == pytest.approx(LOSS)
+
+
 def test_an_exact_resume_is_no_finding_and_a_different_one_is(tmp_path):
     rows = our_rows()
     exact = [*rows[:40], *rows[30:]]

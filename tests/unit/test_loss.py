@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tooltune.plan.dry_run import AllocationTracker
 from tooltune.train.loss import CHUNK_EDGES, edge_loss, edge_loss_reference
 
 WIDTH, VOCABULARY = 12, 40
@@ -90,3 +91,12 @@ def test_no_tensor_is_larger_than_one_chunk_of_logits() -> None:
         largest[loss_of] = seen.elements
     assert largest[edge_loss] == CHUNK_EDGES * VOCABULARY
     assert largest[edge_loss_reference] == COUNTS[-1] * VOCABULARY, "the control sees them all"
+
+
+def test_one_buffer_of_logits_is_alive_at_a_time() -> None:
+    hidden_ED, _, target_E, weight_E = edges(COUNTS[-1], torch.float32)
+    head_VD = torch.zeros(100 * VOCABULARY, WIDTH)
+    with AllocationTracker() as tracker:
+        edge_loss(hidden_ED, head_VD, target_E, weight_E).backward()
+    buffer_bytes = CHUNK_EDGES * len(head_VD) * 4
+    assert buffer_bytes <= tracker.peak < 1.1 * buffer_bytes

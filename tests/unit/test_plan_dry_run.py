@@ -52,7 +52,9 @@ def test_published_t4_runs_are_predicted_within_3_percent_by_the_dry_run(run):
 def test_the_closed_form_of_our_engine_agrees_with_its_dry_run(checkpointing, dtype):
     job = engine_job(checkpointing=checkpointing, dtype=dtype, micro_batch_tokens=4000)
     ran = dry_run(job.shape, lambda layers: build_model(job, layers), engine_step(job))
-    assert estimate_memory(job, "lora").allocated == pytest.approx(ran.peak_bytes, rel=0.08)
+    # The closed form counts cuBLAS's workspace; the fake run has only tensors.
+    tensors_and_workspace = ran.peak_bytes + 16 * 2**20
+    assert estimate_memory(job, "lora").allocated == pytest.approx(tensors_and_workspace, rel=0.08)
 
 
 def test_the_tracker_counts_a_storage_until_it_dies():

@@ -3,6 +3,8 @@
 Time on GPUs is not tested: there is none here, and the rates are data with sources.
 """
 
+import re
+
 import pytest
 
 from tooltune.config import LINEAR_LAYERS
@@ -16,6 +18,7 @@ from tooltune.plan.memory import (
     largest_micro_batch_tokens,
     layer_bytes_per_token,
 )
+from tooltune.plan.table import explain_terms
 from tooltune.plan.tables import load_tables
 
 ATTENTION_ONLY = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -127,3 +130,23 @@ def test_the_largest_micro_batch_is_the_last_that_fits():
 
 def test_nothing_fits_where_the_weights_do_not():
     assert largest_micro_batch_tokens(recipe_job(), "full", 2**30) == 0
+
+
+@pytest.mark.parametrize("trainer", ["tooltune", "trl", "transformers"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_explained_formulas_give_the_planned_bytes(trainer, checkpointing, dtype):
+    job = recipe_job(trainer=TRAINERS[trainer], checkpointing=checkpointing, dtype=dtype)
+    shape, planned = job.shape, estimate_memory(job, "lora")
+    names = {
+        **{"L": shape.layers, "h": shape.hidden, "i": shape.intermediate, "V": shape.vocab},
+        **{"N": job.micro_batch_tokens, "A": layer_bytes_per_token(job, "lora"), "MiB": 2**20},
+        "c": 4 if dtype == "float32" else 2,
+        "min": min,
+    }
+    formulas = dict(explain_terms(job))
+    for term in ("activations", "recomputed", "logits", "workspace"):
+        formula = formulas[term].partition(";")[0]
+        formula = re.sub(r" \((?=[a-z0-9]+ [a-z]).*", "", formula).replace(" x ", " ")
+        product = re.sub(r"(?<=[\w)]) (?=\w)", "*", formula)
+        assert eval(product, names) == pytest.approx(getattr(planned, term), rel=1e-3), formula

@@ -99,7 +99,9 @@ def test_a_mixture_of_experts_is_refused_by_name():
 
 
 def test_an_unknown_model_gets_the_nearest_name():
-    with pytest.raises(ConfigError, match=r"got 'Qwen/Qwen3-1.8B'.*Did you mean Qwen/Qwen3-1.7B\?"):
+    with pytest.raises(
+        ConfigError, match=r"got 'Qwen/Qwen3-1.8B'.*Did you mean Qwen/Qwen3-1.7B or Qwen/"
+    ):
         load_tables().shape("Qwen/Qwen3-1.8B")
 
 

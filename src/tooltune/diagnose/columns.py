@@ -59,6 +59,8 @@ class Rows:
     facts: dict[str, float] = field(default_factory=dict)
     """Columns that hold one value for the whole run."""
     checkpoints: tuple[int, ...] = ()
+    unreadable: int = 0
+    """Rows that hold no loss or no place because they could not be read; notes name them."""
 
 
 @dataclass(slots=True)
@@ -115,6 +117,7 @@ def build_log(found: Rows) -> TrainingLog:
         max_grad_norm=found.facts.get("max_grad_norm", _single(series["max_grad_norm"])),
         checkpoints=found.checkpoints,
         disorder=_disorder(steps[logged], columns.values["loss"][window][logged]),
+        unreadable=found.unreadable,
         notes=tuple(found.notes),
     )
 
@@ -141,13 +144,18 @@ def _read_columns(found: Rows) -> _Columns:
     _note_bad_cells(found, bad)
     values = {name: _join([pair[0] for pair in pairs]) for name, pairs in cells.items()}
     present = {name: _join([pair[1] for pair in pairs]) > 0 for name, pairs in cells.items()}
+    all_lines = np.concatenate([np.empty(0, dtype=np.int64), *lines])
+    # A row whose step cannot be read has no place; a row without a step is beside the one before.
+    unplaced = np.isin(all_lines, [line for line, _ in bad.get("step", [])])
+    present = {name: flags & ~unplaced for name, flags in present.items()}
+    found.unreadable += len(bad.get("loss", [])) + int(unplaced.sum())
     if not present["loss"].any():
         shown = ", ".join(sorted(map(str, names))[:12]) or "nothing"
         raise DataError(
             f"{found.where}: no training loss in {count} rows (found {shown}; expected one of "
             f"{', '.join(ALIASES['loss'])}). Name the log of a training run."
         )
-    return _Columns(values, present, np.concatenate(lines), examples)
+    return _Columns(values, present, all_lines, examples)
 
 
 def _join(parts: list[Any]) -> FloatArray:
@@ -236,19 +244,30 @@ def _steps(values: FloatArray, present: BoolArray, has_loss: BoolArray) -> IntAr
 
 
 def _last_run_start(steps: IntArray, columns: _Columns, found: Rows) -> int:
-    """Row where the last run of the file begins: steps start over at or before the first one."""
+    """Row where the last run of the file begins: steps start over at or before the first one.
+
+    Where they do so again and again and none occurs twice, it is one run out of order.
+    """
     at = np.flatnonzero(columns.present["loss"])
     logged = steps[at]
-    restarts = np.flatnonzero((logged[1:] <= logged[0]) & (logged[1:] < logged[:-1])) + 1
-    if not len(restarts):
+    backwards = np.flatnonzero(np.diff(logged) < 0) + 1
+    if not len(backwards):
         return 0
-    first = int(at[restarts[-1]])
+    restarts = backwards[logged[backwards] <= logged[0]]
+    is_one_run = len(restarts) != 1 and len(np.unique(logged)) == len(logged)
+    shown = backwards[:1] if is_one_run else restarts[-1:]
+    if not len(shown):
+        return 0
+    first = int(shown[0])
+    seen = f"(step {logged[first - 1]} is followed by step {logged[first]})"
+    where = f"{found.where}:{columns.lines[at[first]]}"
+    if is_one_run:
+        found.notes.append(f"{where}: steps out of order {seen}; read in the order of steps.")
+        return 0
     found.notes.append(
-        f"{found.where}:{columns.lines[first]}: a new run begins (step {logged[restarts[-1] - 1]} "
-        f"is followed by step {logged[restarts[-1]]}); {len(restarts) + 1} runs in one file, "
-        "the last is read."
+        f"{where}: a new run begins {seen}; {len(restarts) + 1} runs in one file, the last is read."
     )
-    return first
+    return int(at[first])
 
 
 def _series(steps: IntArray, values: FloatArray, present: np.ndarray) -> Series:
@@ -265,14 +284,12 @@ def _series(steps: IntArray, values: FloatArray, present: np.ndarray) -> Series:
 def _disorder(steps: IntArray, values: FloatArray) -> Disorder:
     if len(steps) < 2 or (np.diff(steps) > 0).all():
         return Disorder()
-    backwards = steps[1:][np.diff(steps) < 0]
     order = np.argsort(steps, kind="stable")
     same_step = np.diff(steps[order]) == 0
     same_loss = np.isclose(np.diff(values[order]), 0, atol=1e-6) & same_step
     return Disorder(
         repeated=tuple(np.unique(steps[order][1:][same_step & ~same_loss]).tolist()),
         repeated_equal=int(same_loss.sum()),
-        backwards=tuple(backwards.tolist()),
     )
 
 

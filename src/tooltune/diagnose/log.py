@@ -63,6 +63,8 @@ class TrainingLog:
     max_grad_norm: float | None = None
     checkpoints: tuple[int, ...] = ()
     disorder: "Disorder" = field(default_factory=lambda: Disorder())
+    unreadable: int = 0
+    """Rows that could not be read or placed: the holes they leave are not the run's."""
     notes: tuple[str, ...] = ()
     """What could not be read, with line numbers."""
 
@@ -79,8 +81,6 @@ class Disorder:
     """Steps logged twice with different losses: the last one was kept."""
     repeated_equal: int = 0
     """Steps logged twice with the same loss, as an exact resume does."""
-    backwards: Sequence[int] = ()
-    """Steps smaller than the one before them."""
 
 
 EMPTY = Series(np.empty(0, dtype=np.int64), np.empty(0))

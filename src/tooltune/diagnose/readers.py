@@ -8,6 +8,7 @@ event files.
 import csv
 import gc
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -24,9 +25,12 @@ from tooltune.errors import DataError, TooltuneError
 from tooltune.rundir import RunDir
 
 _STEP = re.compile(r"\bstep\W{0,3}(\d+)(?:\s*/\s*(\d+))?", re.IGNORECASE)
-_PAIR = re.compile(r"([A-Za-z_][\w/]*)\s*[=:]\s*([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf\w*))")
+_PAIR = re.compile(
+    r"([A-Za-z_][\w/]*)\s*[=:]\s*([-+]?(?:\d[\d.]*(?:,\d[\d.]*)*(?:[eE][-+]?\d+)?|nan|inf\w*))"
+)
 _DICT = re.compile(r"\{[^{}]*\}")
 _ITEM = re.compile(r"['\"]([\w/]+)['\"]\s*:\s*['\"]?([^,'\"}]+)")
+_PART_ROWS = 5_000
 _PART_BYTES = 1 << 19
 """Rows of one part are in memory together; more of them are slower, not faster."""
 _PROGRESS = re.compile(r"(\d+)/(\d+) \[")
@@ -94,13 +98,11 @@ def _read_file(path: Path) -> Rows:
     if is_state:
         return _read_trainer_state(text, where)
     header = start.split("\n", 1)[0]
-    if "," in header and not _STEP.match(header) and "{" not in header and _has_loss(header):
-        return _read_csv(text, where)
+    separator = max(",;\t", key=header.count)
+    is_table = separator in header and not _STEP.match(header) and "{" not in header
+    if is_table and any("loss" in name.lower() for name in header.split(separator)):
+        return _read_csv(text, where, separator)
     return _read_console(text, where)
-
-
-def _has_loss(header: str) -> bool:
-    return any("loss" in name.lower() for name in header.split(","))
 
 
 def _read_trainer_state(text: str, where: str) -> Rows:
@@ -139,6 +141,7 @@ def _jsonl_parts(data: bytes, found: Rows) -> Iterator[Part]:
         yield part
         line, start = line + count, end
     if bad:
+        found.unreadable += len(bad)
         found.notes.append(
             f"{found.where}:{bad[0]}: not valid JSON; {len(bad)} such lines left out."
         )
@@ -168,10 +171,23 @@ def _parse_each(text: bytes, first_line: int) -> tuple[Part, list[int]]:
     return part, bad
 
 
-def _read_csv(text: str, where: str) -> Rows:
-    reader = csv.DictReader(io.StringIO(text))
-    rows = [{key: value for key, value in row.items() if value not in ("", None)} for row in reader]
-    return Rows(where, [Part(rows, range(2, len(rows) + 2))])
+def _read_csv(text: str, where: str, separator: str) -> Rows:
+    if separator == ";":  # where this separates cells, a comma is usually the decimal sign
+        text = text.replace(",", ".")
+    reader = csv.reader(io.StringIO(text), delimiter=separator)
+    header = next(reader)
+    return Rows(where, _csv_parts(reader, header))
+
+
+def _csv_parts(reader: Iterator[list[str]], header: list[str]) -> Iterator[Part]:
+    """Empty cells, and those beyond the header, are not there."""
+    line = 2
+    while cells := list(itertools.islice(reader, _PART_ROWS)):
+        rows: list[dict[str, Any]] = [dict(zip(header, row, strict=False)) for row in cells]
+        if any("" in row for row in cells):
+            rows = [{name: cell for name, cell in row.items() if cell != ""} for row in rows]
+        yield Part(rows, range(line, line + len(rows)))
+        line += len(rows)
 
 
 def _read_console(text: str, where: str) -> Rows:
@@ -180,12 +196,13 @@ def _read_console(text: str, where: str) -> Rows:
     lines: list[int] = []
     total, step = None, None
     for number, line in enumerate(text.replace("\r", "\n").split("\n"), start=1):
-        if progress := _PROGRESS.search(line):
+        if "[" in line and (progress := _PROGRESS.search(line)):
             step, total = int(progress[1]), int(progress[2])
         row = _console_row(line)
         if row is None:
             continue
-        if match := _STEP.search(line):
+        # Looking for a word before the pattern halves the time of a long log.
+        if ("tep" in line or "TEP" in line) and (match := _STEP.search(line)):
             row.setdefault("step", int(match[1]))
             total = int(match[2]) if match[2] else total
         elif step is not None:
@@ -203,13 +220,13 @@ def _read_console(text: str, where: str) -> Rows:
 def _console_row(line: str) -> dict[str, Any] | None:
     if "loss" not in line:
         return None
-    for match in _DICT.finditer(line):
+    for match in _DICT.finditer(line) if "{" in line else ():
         if "loss" in match[0]:
-            return {name: value.strip() for name, value in _ITEM.findall(match[0])}
+            return dict(_ITEM.findall(match[0]))
     pairs: dict[str, Any] = dict(_PAIR.findall(line))
     pairs.pop("Step", None)
     pairs.pop("step", None)
-    return pairs if any("loss" in name for name in pairs) else None
+    return pairs if "loss" in pairs or any("loss" in name for name in pairs) else None
 
 
 def _read_events(files: list[Path], where: str) -> Rows:

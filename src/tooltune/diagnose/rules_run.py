@@ -45,15 +45,13 @@ def check_missing_steps(log: TrainingLog) -> Finding | None:
         holes = np.flatnonzero(distance > 1.5 * usual)
         if len(holes) and len(holes) <= 0.2 * len(distance):
             lost = int(sum(math.ceil(distance[hole] / usual) - 1 for hole in holes))
-            told.append(f"{lost} logged steps are missing after step {steps[holes[0]]}")
-            places += [int(steps[holes[0]]), int(steps[holes[-1] + 1])]
+            if lost > log.unreadable:
+                told.append(f"{lost} logged steps are missing after step {steps[holes[0]]}")
+                places += [int(steps[holes[0]]), int(steps[holes[-1] + 1])]
     repeated = log.disorder.repeated
     if repeated:
         told.append(f"{len(repeated)} steps are logged twice with different losses")
         places += [repeated[0], repeated[-1]]
-    if log.disorder.backwards and not repeated and not log.disorder.repeated_equal:
-        told.append(f"steps go backwards to {log.disorder.backwards[0]}")
-        places.append(log.disorder.backwards[0])
     if not told:
         return None
     return make_finding("missing-steps", (min(places), max(places)), "; ".join(told))

@@ -8,7 +8,7 @@ import numpy as np
 from tooltune.diagnose.doctor import Diagnosis
 from tooltune.diagnose.finding import INFORMATIONAL, Finding
 from tooltune.diagnose.log import Series, TrainingLog
-from tooltune.diagnose.rules_loss import last_third
+from tooltune.diagnose.rules_loss import FEWEST_STEPS, last_third
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
@@ -31,7 +31,8 @@ def to_text(diagnosis: Diagnosis) -> str:
     for finding in diagnosis.findings:
         lines += ["", *describe_finding(log, finding)]
     if not diagnosis.findings or diagnosis.healthy:
-        lines += ["", "Healthy: nothing needs action."]
+        few = "" if len(log.loss) >= FEWEST_STEPS else f" But {len(log.loss)} losses show little."
+        lines += ["", f"Healthy: nothing needs action.{few}"]
     if diagnosis.best_checkpoint_step is not None:
         by = "lowest validation loss" if len(log.validation) else "last step before any damage"
         by = "best validation" if len(log.skill) else by
@@ -72,7 +73,8 @@ def chart(series: Series, marked: tuple[int, int] | None = None) -> list[str]:
             shown.steps[part][-1] >= marked[0] and shown.steps[part][0] <= marked[1]
             for part in parts
         ]
-        lines.append("".join("^" if flag else " " for flag in inside).rstrip())
+        if any(inside):  # not where the marked steps have no finite value
+            lines.append("".join("^" if flag else " " for flag in inside).rstrip())
     return lines
 
 

@@ -284,10 +284,12 @@ def _score_bytes(job: Job) -> float:
 
 
 def _logits_bytes(job: Job) -> float:
-    """Full: float32 log-softmax and two gradients of its size, 12 bytes a word and token."""
+    """Full: float32 log-softmax and two gradients of its size, 12 bytes a word and token. Ours: one
+    float32 buffer, and beside it the product in a narrower dtype."""
     shape, tokens, c = job.shape, job.micro_batch_tokens, _BYTES[job.dtype]
     if job.trainer.loss == "full":
         return float((12 + (c if job.trainer.keeps_logits else 0)) * shape.vocab * tokens)
     if job.trainer.loss == "edges":
-        return float(256 * 8 * shape.vocab + 2 * c * shape.hidden * tokens)
+        word = 4 + (c if c < 4 else 0)
+        return float(min(tokens, 256) * word * shape.vocab + 2 * c * shape.hidden * tokens)
     return float(min(tokens, 4096) * min(shape.vocab, 32768) * 2 + 6 * shape.hidden * tokens)

@@ -52,6 +52,16 @@ def make_request(
     )
 
 
+def require_limits(*, budget_usd: float | None, deadline_hours: float | None) -> None:
+    """Raises ConfigError for a limit that no run could keep."""
+    for option, limit in (("--budget-usd", budget_usd), ("--deadline-hours", deadline_hours)):
+        if limit is not None and not limit > 0:
+            raise ConfigError(
+                f"{option}: not a limit (got {limit:g}, expected above 0). "
+                "Raise it or leave it out."
+            )
+
+
 def choose_device(request: Request, name: str | None) -> Device | None:
     """The named device; None leaves the choice to the plan. Raises ConfigError.
 

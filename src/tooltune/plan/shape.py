@@ -173,5 +173,8 @@ def _size(config: dict[str, Any], key: str, where: str, *, default: int | None =
             "Add it, or name a model of the shipped table."
         )
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"{where}: {key} must be a whole number above 0 (got {value!r}).")
+        raise ConfigError(
+            f"{where}: {key} must be a whole number above 0 (got {value!r}). "
+            "Repair it, or name a model of the shipped table."
+        )
     return value

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tooltune.plan.advice import Change, notes, suggest_changes
 from tooltune.plan.estimate import DevicePlan, Plan, cheapest, make_job, to_dict
-from tooltune.plan.memory import GIB, METHODS, TERMS, Job
+from tooltune.plan.memory import GIB, METHODS, TERMS, Job, layer_bytes_per_token
 
 _HEADINGS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
 
@@ -110,24 +110,38 @@ def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
     loss = {
         "full": "12 V N (float32 log-softmax and two gradients)",
         "tiles": "2 min(N, 4096) min(V, 32768) + 6 h N",
-        "edges": "8 x 256 V + 2 c h N",
+        "edges": f"{4 if job.dtype == 'float32' else 6} x 256 V + 2 c h N",
     }[job.trainer.loss]
+    layer, again, spare = _layer_formulas(job)
     saved = "L c h N (one boundary a layer)" if job.checkpointing else "L A N (all layers)"
-    again = "1.36 A N (one layer, with its gradients)" if job.checkpointing else "0"
-    spare = "8 h N" if job.checkpointing else "30 h N"
     return (
         ("sizes", sizes),
         ("weights", "c P (LoRA), 4 P (full), 0.5156 P_linear + c P_other (QLoRA)"),
         ("adapter", "4 P_l + c P_l (float32 master and its copy in the compute dtype)"),
         ("gradients", "4 P_l (LoRA, QLoRA), 4 P (full)"),
         ("optimizer", "8 P_l (two float32 Adam moments), 8 P (full)"),
-        ("A", "norms 4h+4 each, q,k,v,out c(2qd+2kd), 4 heads, MLP 3ci, adapter inputs"),
+        ("A", f"{layer} = {layer_bytes_per_token(job, 'lora'):,.0f} (LoRA)"),
         ("activations", saved),
         ("recomputed", again),
         ("attention", "0 (fused kernel)" if job.trainer.attention == "fused" else "6 heads s N"),
         ("logits", loss),
-        ("workspace", f"{spare} + 16 MiB; it and logits or recomputed are the peak, not their sum"),
-        ("fragmentation", "10 % of the above (5 to 13 % in published T4 runs)"),
+        ("workspace", f"{spare}16 MiB; it and logits or recomputed are the peak, not their sum"),
+        ("fragmentation", f"{100 * job.fragmentation:.0f} % of the above"),
+    )
+
+
+def _layer_formulas(job: Job) -> tuple[str, str, str]:
+    """What a layer saves a token, what recomputing it takes, and temporaries; of LoRA."""
+    layer = "norms 4h+4 each, q,k,v,out c(2qd+2kd), 4 heads, MLP 3ci, adapter inputs"
+    factor, spare = "1.36", "8 h N + " if job.checkpointing else "30 h N + "
+    if job.trainer.lean_layers:
+        norms = " + c(qd+kd) + 4(heads + key heads)" if job.shape.qk_norm else ""
+        layer = f"c(2h+2qd+2kd+2i) + 8 + 4 heads{norms}, adapter inputs"
+        factor, spare = "1.42", "" if job.checkpointing else "1.6 c i N + "
+    return (
+        layer,
+        f"{factor} A N (one layer, with its gradients)" if job.checkpointing else "0",
+        spare,
     )
 
 

@@ -99,7 +99,7 @@ class Tables:
         known = [device.name for device in self.devices]
         known = [other for other in known if other.startswith(wanted)] or known
         raise ConfigError(
-            f"--device: unknown device (got {name!r}). {nearest(wanted, known)} "
+            f"--device: unknown device (got {name!r}). {nearest(wanted, known, at_most=3)} "
             "Own devices go into the file that TOOLTUNE_TABLES names."
         )
 
@@ -118,12 +118,16 @@ class Tables:
         if path.is_file():
             config = read_json(path)
             if not isinstance(config, dict):
-                raise ConfigError(f"{path}: not a model's config (got {type(config).__name__}).")
+                kind = type(config).__name__
+                raise ConfigError(
+                    f"{path}: not a model's config (got {kind}, expected an object). "
+                    "Name the config.json of the model's folder."
+                )
             return read_shape(config, where=str(path))
         known = [name for row in self.models for name in (row.name, *row.aliases)]
         raise ConfigError(
             f"--model: unknown model (got {model!r}, expected a name of the shipped table or a "
-            f"path to config.json). {nearest(model, known)}"
+            f"path to config.json). {nearest(model, known, at_most=3)}"
         )
 
 

@@ -52,15 +52,13 @@ class _EdgeLoss(torch.autograd.Function):
         grad_ED = torch.empty_like(hidden_ED) if ctx.needs_input_grad[0] else None
         for start in range(0, len(hidden_ED), CHUNK_EDGES):
             chunk = slice(start, start + CHUNK_EDGES)
-            target_C, weight_C = target_E[chunk, None], weight_E[chunk, None].to(wide)
-            logits_CV = F.linear(hidden_ED[chunk], head_VD).to(wide)
-            target_logit_C, top_C = logits_CV.gather(1, target_C), logits_CV.amax(-1, keepdim=True)
-            exp_CV = logits_CV.sub_(top_C).exp_()
-            total_C = exp_CV.sum(-1, keepdim=True)
-            loss += ((total_C.log() + top_C - target_logit_C) * weight_C).sum()
-            if grad_ED is not None:
-                grad_CV = exp_CV.mul_(weight_C / total_C).scatter_add_(1, target_C, -weight_C)
-                torch.mm(grad_CV.to(head_VD.dtype), head_VD, out=grad_ED[chunk])
+            loss += _chunk_loss(
+                hidden_ED[chunk],
+                head_VD,
+                target_E[chunk, None],
+                weight_E[chunk, None].to(wide),
+                None if grad_ED is None else grad_ED[chunk],
+            )
         if grad_ED is not None:
             ctx.save_for_backward(grad_ED)
         return loss
@@ -69,3 +67,23 @@ class _EdgeLoss(torch.autograd.Function):
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         (grad_ED,) = ctx.saved_tensors
         return grad_ED * grad_loss.to(grad_ED.dtype), None, None, None
+
+
+def _chunk_loss(
+    hidden_CD: Tensor,
+    head_VD: Tensor,
+    target_C1: Tensor,
+    weight_C1: Tensor,
+    grad_CD: Tensor | None,
+) -> Tensor:
+    """Summed loss of a chunk, its gradient written to `grad_CD`. One buffer of C x V: the logits
+    become the softmax and then their own gradient in place."""
+    logits_CV = F.linear(hidden_CD, head_VD).to(weight_C1.dtype)
+    own_C1 = logits_CV.gather(1, target_C1)
+    top_C1 = logits_CV.amax(1, keepdim=True)
+    powers_CV = logits_CV.sub_(top_C1).exp_()
+    sum_C1 = powers_CV.sum(1, keepdim=True)
+    if grad_CD is not None:
+        grad_CV = powers_CV.mul_(weight_C1 / sum_C1).scatter_add_(1, target_C1, -weight_C1)
+        torch.mm(grad_CV.to(head_VD.dtype), head_VD, out=grad_CD)
+    return ((sum_C1.log() + top_C1 - own_C1) * weight_C1).sum()
