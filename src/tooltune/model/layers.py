@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tooltune.model.attention import ATTENTION, attend
+from tooltune.model.lora import LoraLinear, adapter_gradients, lora_product
+from tooltune.model.quantize import dense_weight
 
 
 class RmsNorm(nn.Module):
@@ -53,8 +55,18 @@ class SwiGlu(nn.Module):
         self.gate_proj, self.up_proj, self.down_proj = gate_proj, up_proj, down_proj
 
     def forward(self, x: Tensor) -> Tensor:
-        product: Tensor = _SwiGlu.apply(self.gate_proj(x), self.up_proj(x))  # type: ignore[no-untyped-call]
-        y: Tensor = self.down_proj(product)
+        gate, up, down = self.gate_proj(x), self.up_proj(x), self.down_proj
+        y: Tensor
+        if (
+            isinstance(down, LoraLinear)
+            and down.is_enabled
+            and not (self.training and down.dropout)
+        ):
+            y = _SwiGluDown.apply(  # type: ignore[no-untyped-call]
+                gate, up, down.base, down.lora_A, down.lora_B, down.scale
+            )
+        else:
+            y = down(_SwiGlu.apply(gate, up))  # type: ignore[no-untyped-call]
         return y
 
 
@@ -69,6 +81,39 @@ class _SwiGlu(torch.autograd.Function):
         gate, up = ctx.saved_tensors
         grad_gate = torch.ops.aten.silu_backward(grad * up, gate)
         return grad_gate, F.silu(gate).mul_(grad)
+
+
+class _SwiGluDown(torch.autograd.Function):
+    """Both at once, so that down's adapter need not keep its input, the widest tensor of a layer:
+    the backward pass makes it again from the silu that it computes anyway."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gate: Tensor,
+        up: Tensor,
+        base: nn.Linear,
+        A_RI: Tensor,
+        B_OR: Tensor,
+        scale: float,
+    ) -> Tensor:
+        A, B = A_RI.to(gate.dtype), B_OR.to(gate.dtype)
+        product = F.silu(gate).mul_(up)
+        y, low_TR = lora_product(product, product, base, A, B, scale)
+        ctx.save_for_backward(gate, up, low_TR, A, B)
+        ctx.base, ctx.scale, ctx.master_dtype = base, scale, A_RI.dtype
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        gate, up, low_TR, A, B = ctx.saved_tensors
+        silu = F.silu(gate)
+        grad_low_TR, grad_A, grad_B = adapter_gradients(grad_y, silu * up, low_TR, B, ctx.scale)
+        grad = (grad_y.flatten(0, -2) @ dense_weight(ctx.base)).addmm_(grad_low_TR, A).view_as(gate)
+        grad_up = silu.mul_(grad)
+        grad_gate = torch.ops.aten.silu_backward(grad.mul_(up), gate)
+        grad_A, grad_B = grad_A.to(ctx.master_dtype), grad_B.to(ctx.master_dtype)
+        return grad_gate, grad_up, None, grad_A, grad_B, None
 
 
 class LeanAttention(nn.Module):

@@ -268,8 +268,9 @@ def _adapter_input_bytes(job: Job, c: int) -> float:
         return 4 * sum(inputs) + 4 * job.rank * len(inputs) + mask
     if job.trainer.adapter_input == "compute" or job.dropout > 0:
         return c * sum(inputs) + c * job.rank * len(inputs) + mask
-    # q, k, v read one tensor, gate and up another; o reads what attention has saved already.
-    readers = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",))
+    # q, k, v read one tensor, gate and up another; o reads what attention has saved already, and
+    # what down reads is made again.
+    readers = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
     distinct = sum(
         sizes[group[0]][0] for group in readers if any(name in job.target_modules for name in group)
     )
