@@ -28,6 +28,7 @@ _STEP = re.compile(r"\bstep\W{0,3}(\d+)(?:\s*/\s*(\d+))?", re.IGNORECASE)
 _PAIR = re.compile(
     r"([A-Za-z_][\w/]*)\s*[=:]\s*([-+]?(?:\d[\d.]*(?:,\d[\d.]*)*(?:[eE][-+]?\d+)?|nan|inf\w*))"
 )
+_RECIPE = re.compile(r"Step (\d+)/(\d+): loss=([-+.\deE]+), learning_rate=([-+.\deE]+)")
 _DICT = re.compile(r"\{[^{}]*\}")
 _ITEM = re.compile(r"['\"]([\w/]+)['\"]\s*:\s*['\"]?([^,'\"}]+)")
 _PART_ROWS = 5_000
@@ -192,32 +193,51 @@ def _csv_parts(reader: Iterator[list[str]], header: list[str]) -> Iterator[Part]
 
 def _read_console(text: str, where: str) -> Rows:
     """The recipe's lines and printed dictionaries, between whatever else a console shows."""
-    rows: list[dict[str, Any]] = []
-    lines: list[int] = []
-    total, step = None, None
-    for number, line in enumerate(text.replace("\r", "\n").split("\n"), start=1):
-        if "[" in line and (progress := _PROGRESS.search(line)):
-            step, total = int(progress[1]), int(progress[2])
-        row = _console_row(line)
-        if row is None:
-            continue
-        # Looking for a word before the pattern halves the time of a long log.
-        if ("tep" in line or "TEP" in line) and (match := _STEP.search(line)):
-            row.setdefault("step", int(match[1]))
-            total = int(match[2]) if match[2] else total
-        elif step is not None:
-            row.setdefault("step", step)
-        rows.append(row)
-        lines.append(number)
-    found = Rows(where, [Part(rows, lines)])
-    if total is not None:
-        found.facts["total_steps"] = total
-    if rows and not any("step" in row for row in rows):
-        found.notes.append(f"{where}: no step numbers; log lines are counted instead.")
+    found = Rows(where, ())
+    found.parts = _console_parts(text, found)
     return found
 
 
-def _console_row(line: str) -> dict[str, Any] | None:
+def _console_parts(text: str, found: Rows) -> Iterator[Part]:
+    part, step, has_rows, has_steps = Part([], lines := []), None, False, False
+    for number, line in enumerate(text.replace("\r", "\n").split("\n"), start=1):
+        if "[" in line and (progress := _PROGRESS.search(line)):
+            step, found.facts["total_steps"] = int(progress[1]), int(progress[2])
+        row, total = _console_row(line)
+        if row is None:
+            continue
+        if total is not None:
+            found.facts["total_steps"] = total
+        if step is not None and "step" not in row:
+            row["step"] = step
+        has_rows, has_steps = True, has_steps or "step" in row
+        part.rows.append(row)
+        lines.append(number)
+        if len(lines) == _PART_ROWS:
+            yield part
+            part = Part([], lines := [])
+    yield part
+    if has_rows and not has_steps:
+        found.notes.append(f"{found.where}: no step numbers; log lines are counted instead.")
+
+
+def _console_row(line: str) -> tuple[dict[str, Any] | None, int | None]:
+    """What a line says, and of how many steps; nothing where it holds no loss."""
+    # The recipe's own line is by far the most common, and one pattern reads it at one go.
+    if match := _RECIPE.fullmatch(line):
+        number, total, loss, rate = match.groups()
+        return {"step": int(number), "loss": loss, "learning_rate": rate}, int(total)
+    row = _row_with_loss(line)
+    if row is None:
+        return None, None
+    # Looking for a word before the pattern halves the time of a long log.
+    if ("tep" in line or "TEP" in line) and (match := _STEP.search(line)):
+        row.setdefault("step", int(match[1]))
+        return row, int(match[2]) if match[2] else None
+    return row, None
+
+
+def _row_with_loss(line: str) -> dict[str, Any] | None:
     if "loss" not in line:
         return None
     for match in _DICT.finditer(line) if "{" in line else ():
