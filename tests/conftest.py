@@ -5,7 +5,6 @@ Append below; each fixture says in one line what it gives.
 
 import json
 import os
-import signal
 from pathlib import Path
 
 # Tests compute on little; two threads a process would only get in each other's way.
@@ -14,9 +13,6 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
-
-# A shell that starts the suite in the background has it ignore Ctrl-C, which some tests send.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEMPLATE = (
     Path(__file__).parents[1] / "src" / "tooltune" / "chat" / "templates" / "chatml_tools.jinja"
