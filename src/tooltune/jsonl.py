@@ -1,9 +1,11 @@
 """JSON and JSON-lines files: reading with `path:line` in every error, writing atomically."""
 
+import gc
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,19 @@ def parse_jsonl(text: str, path: Path) -> Iterator[tuple[int, Any]]:
                 f"{path}:{number}: not valid JSON ({error.msg}, column {error.colno}; "
                 f"the line starts {line[:40]!r}). Repair or remove the line."
             ) from None
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Inside, cyclic garbage stays: for reading many rows. Rows are kept and hold no cycles, and
+    walking all of them again and again takes two fifths of the time of a large file."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def parse_array(text: str, path: Path) -> Iterator[tuple[int, Any]]:

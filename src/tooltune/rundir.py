@@ -12,6 +12,7 @@ RUN/report.html
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,5 +129,6 @@ def _repaired(run: RunDir) -> RunDir:
     """Put back the adapter of a run that was killed between moving it aside and replacing it."""
     waiting = moved_aside(run.adapter)
     if waiting.is_dir() and not run.adapter.exists():
-        waiting.replace(run.adapter)
+        with suppress(FileNotFoundError):  # another process of the run was faster
+            waiting.replace(run.adapter)
     return run

@@ -72,8 +72,10 @@ def as_process(rank: int, port: int, target: Callable[..., None], *arguments: ob
     target(*arguments)
 
 
-def run_tooltune(folder: Path, arguments: list[str], interrupted_at: int | None) -> None:
-    """The command line, its output in `folder`. Ctrl-C reaches the second process alone."""
+def run_tooltune(
+    folder: Path, arguments: list[str], interrupted_at: int | None, by: signal.Signals
+) -> None:
+    """The command line, its output in `folder`. The signal reaches the second process alone."""
     rank = os.environ["RANK"]
     os.chdir(folder)
     for number, name in ((1, "out"), (2, "err")):
@@ -83,7 +85,7 @@ def run_tooltune(folder: Path, arguments: list[str], interrupted_at: int | None)
     def count(*_: object) -> None:
         steps_left[0] -= 1
         if steps_left[0] == 0:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(by)
 
     if rank == "1":
         register_optimizer_step_post_hook(count)
@@ -91,8 +93,13 @@ def run_tooltune(folder: Path, arguments: list[str], interrupted_at: int | None)
     main()
 
 
-def in_two(folder: Path, *arguments: str, interrupted_at: int | None = None) -> list[int | None]:
-    return exit_codes_of_two(run_tooltune, folder, list(arguments), interrupted_at)
+def in_two(
+    folder: Path,
+    *arguments: str,
+    interrupted_at: int | None = None,
+    by: signal.Signals = signal.SIGINT,
+) -> list[int | None]:
+    return exit_codes_of_two(run_tooltune, folder, list(arguments), interrupted_at, by)
 
 
 def printed(folder: Path) -> dict[str, str]:
@@ -359,6 +366,15 @@ def test_dropout_is_a_function_of_seed_and_step() -> None:
     assert draws[0] != draws[1] != draws[2] != draws[0]
 
 
+def test_a_process_that_is_killed_is_told_of_by_the_other(folder: Path) -> None:
+    command = ["train", "recipe.toml", "--out", "lost"]
+    assert in_two(folder, *command, interrupted_at=1, by=signal.SIGKILL) == [2, -signal.SIGKILL]
+    told = printed(folder)["err-0"]
+    assert told.count("error: process 0 of 2: another process ended without a word") == 1
+    assert "Traceback" not in told
+    assert RunDir(folder / "lost").read_run()["processes"] == 2
+
+
 DIES = """
 import os, signal
 from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -382,5 +398,7 @@ def test_torchrun_ends_a_run_whose_process_was_killed(folder: Path) -> None:
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS
     )
     assert done.returncode == 1, done.stderr
-    assert done.stderr.count("error: process 0 of 2: another process ended without a word") == 1
+    # Torchrun ends the other as soon as it looks, perhaps before that one has told of it.
+    assert done.stderr.count("another process ended without a word") <= 1
+    assert "Signal 9 (SIGKILL) received" in done.stderr
     assert RunDir(folder / "killed").read_run()["processes"] == 2

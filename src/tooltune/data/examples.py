@@ -7,6 +7,7 @@ from zlib import crc32
 
 from tooltune.chat.render import Renderer
 from tooltune.data.readers import read_conversations
+from tooltune.data.rules import calls_of
 from tooltune.errors import DataError
 from tooltune.messages import Conversation
 from tooltune.packing.tree import TokenSequence
@@ -104,7 +105,7 @@ def _begun_chains(conversations: Sequence[Conversation]) -> set[tuple[str, ...]]
 
 
 def _tools_called(conversation: Conversation) -> tuple[str, ...]:
-    return tuple(call.name for message in conversation.messages for call in message.tool_calls)
+    return tuple(call.name for _, call in calls_of(conversation))
 
 
 def _is_chosen(conversation_id: str, fraction: float) -> bool:

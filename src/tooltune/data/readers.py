@@ -4,13 +4,11 @@ The format is found out once a file, from its first rows, or named. A row that c
 is counted with its line and reason, never dropped in silence.
 """
 
-import gc
 import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from tooltune.data.mcp_log import is_mcp_log, read_mcp_log
 from tooltune.data.rows import UnreadableRowError, read_row
 from tooltune.data.sharegpt import FROM_CONVERSATIONS
 from tooltune.errors import ConfigError
-from tooltune.jsonl import parse_array, parse_jsonl, read_text
+from tooltune.jsonl import collection_paused, parse_array, parse_jsonl, read_text
 from tooltune.messages import Conversation
 
 _CONVERTERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -65,19 +63,6 @@ def read_conversations(path: Path, *, format: str | None = None) -> Reading:
         first = list(itertools.islice(rows, _ROWS_LOOKED_AT))
         chosen = format or detect_format(row for _, row in first)
         return _read_rows(itertools.chain(first, rows), chosen)
-
-
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """Inside, cyclic garbage stays. Rows are kept and hold no cycles; the collector would walk all
-    of them again and again, which takes two fifths of the time of reading a large file."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _read_rows(rows: Iterable[tuple[int, Any]], chosen: str) -> Reading:

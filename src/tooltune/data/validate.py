@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tooltune.data.readers import collection_paused, read_conversations
+from tooltune.data.readers import read_conversations
 from tooltune.data.rules import RULES, calls_of
 from tooltune.data.schema import canonical
 from tooltune.errors import DataError
+from tooltune.jsonl import collection_paused
 from tooltune.messages import ABILITIES, Conversation
 
 if TYPE_CHECKING:

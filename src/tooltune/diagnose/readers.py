@@ -6,7 +6,6 @@ event files.
 """
 
 import csv
-import gc
 import io
 import itertools
 import json
@@ -22,6 +21,7 @@ from tooltune.diagnose.columns import Part, Rows, build_log
 from tooltune.diagnose.events import read_scalars
 from tooltune.diagnose.log import TrainingLog
 from tooltune.errors import DataError, TooltuneError
+from tooltune.jsonl import collection_paused
 from tooltune.rundir import RunDir
 
 _STEP = re.compile(r"\bstep\W{0,3}(\d+)(?:\s*/\s*(\d+))?", re.IGNORECASE)
@@ -39,14 +39,8 @@ _PROGRESS = re.compile(r"(\d+)/(\d+) \[")
 
 def read_log(path: Path) -> TrainingLog:
     """A log file, a run folder of ours, or a checkpoint folder. Raises DataError."""
-    # A million rows are a million dicts, none of them garbage: looking for it doubles the time.
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with collection_paused():
         return build_log(_read_folder(path) if path.is_dir() else _read_file(path))
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _read_folder(folder: Path) -> Rows:

@@ -108,11 +108,12 @@ class _SwiGluDown(torch.autograd.Function):
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         gate, up, low_TR, A, B = ctx.saved_tensors
         silu = F.silu(gate)
-        grad_low_TR, grad_A, grad_B = adapter_gradients(grad_y, silu * up, low_TR, B, ctx.scale)
+        grad_low_TR, grad_A, grad_B = adapter_gradients(
+            grad_y, silu * up, low_TR, B, scale=ctx.scale, master_dtype=ctx.master_dtype
+        )
         grad = (grad_y.flatten(0, -2) @ dense_weight(ctx.base)).addmm_(grad_low_TR, A).view_as(gate)
         grad_up = silu.mul_(grad)
         grad_gate = torch.ops.aten.silu_backward(grad.mul_(up), gate)
-        grad_A, grad_B = grad_A.to(ctx.master_dtype), grad_B.to(ctx.master_dtype)
         return grad_gate, grad_up, None, grad_A, grad_B, None
 
 

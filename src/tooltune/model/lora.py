@@ -71,7 +71,9 @@ class _LoraProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         dropped, low_TR, A, B = ctx.saved_tensors
-        grad_low_TR, grad_A, grad_B = adapter_gradients(grad_y, dropped, low_TR, B, ctx.scale)
+        grad_low_TR, grad_A, grad_B = adapter_gradients(
+            grad_y, dropped, low_TR, B, scale=ctx.scale, master_dtype=ctx.master_dtype
+        )
         grad_x = grad_dropped = None
         if ctx.needs_input_grad[0]:
             grad_x = grad_y.flatten(0, -2) @ dense_weight(ctx.base)
@@ -80,7 +82,6 @@ class _LoraProduct(torch.autograd.Function):
             else:
                 grad_dropped = (grad_low_TR @ A).view_as(dropped)
             grad_x = grad_x.view_as(dropped)
-        grad_A, grad_B = grad_A.to(ctx.master_dtype), grad_B.to(ctx.master_dtype)
         return grad_x, grad_dropped, None, grad_A, grad_B, None
 
 
@@ -99,13 +100,21 @@ def lora_product(
 
 
 def adapter_gradients(
-    grad_y: Tensor, dropped: Tensor, low_TR: Tensor, B: Tensor, scale: float
+    grad_y: Tensor,
+    dropped: Tensor,
+    low_TR: Tensor,
+    B: Tensor,
+    *,
+    scale: float,
+    master_dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of `lora_product`: gradients of A dropped (T, R), of A and of B."""
+    """Of `lora_product`: gradients of A dropped (T, R), and of the masters A and B."""
     grad_TO = grad_y.flatten(0, -2)
     grad_low_TR = (grad_TO @ B).mul_(scale)
-    # The last is twice as fast on a processor as grad_TO.T @ low_TR.
-    return grad_low_TR, grad_low_TR.T @ dropped.flatten(0, -2), (low_TR.T @ grad_TO).T.mul(scale)
+    grad_A = (grad_low_TR.T @ dropped.flatten(0, -2)).to(master_dtype)
+    # Twice as fast on a processor as grad_TO.T @ low_TR.
+    grad_B = (low_TR.T @ grad_TO).T.to(master_dtype).mul_(scale)
+    return grad_low_TR, grad_A, grad_B
 
 
 def attach_lora(model: nn.Module, lora: LoraSection) -> list[str]:

@@ -35,8 +35,8 @@ from tooltune.rundir import RunDir
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 _GPU_FRAGMENTATION = 0.10
-# Resident over allocated on a processor, with heap.py's setting: 1.08 to 1.24, mean 1.13, in the
-# four SmolLM2 rows of tests/data/measure_memory.py. The other rows are for judging it.
+# Resident over allocated on a processor, with heap.py's setting: the mean of the four SmolLM2 rows
+# of tests/data/measure_memory.py when it was set. All rows since, and the others then, judge it.
 HEAP_FRAGMENTATION = 0.13
 
 

@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mcp import Client
 
 _T = TypeVar("_T")
+_CTRL_C_SECONDS = 0.2
 
 
 class Servers:
@@ -258,6 +259,9 @@ def _side_by_side(
         try:
             # Ctrl-C may come while the threads start, too: leaving the pool waits for each of them.
             futures = [pool.submit(do, server) for server in servers]
+            # An endless wait would not notice one that comes just before it begins.
+            while wait(futures, timeout=_CTRL_C_SECONDS).not_done:
+                pass
             return [future.result() for future in futures]
         except KeyboardInterrupt:
             portal.start_task_soon(portal.stop, True)

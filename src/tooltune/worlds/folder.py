@@ -1,10 +1,13 @@
 """What a folder holds, in memory, and a folder put back to it."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+FOLDER = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,16 @@ def restore(root: Path, content: Content) -> None:
         (root / key).mkdir()
     for key in content.files.keys() - found:
         (root / key).write_bytes(content.files[key])
+
+
+def file_hashes(root: Path) -> dict[str, str]:
+    """Relative path to SHA-256, or to FOLDER."""
+    return {
+        path[len(str(root)) + 1 :]: (
+            FOLDER if is_folder else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        )
+        for path, is_folder in walk(str(root))
+    }
 
 
 def walk(folder: str) -> Iterator[tuple[str, bool]]:

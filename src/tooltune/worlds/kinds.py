@@ -1,6 +1,5 @@
 """Every kind of world: which servers work in it, how it is built, and what its state is."""
 
-import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 from tooltune.worlds import graph, papers, registers, sheets, store
 from tooltune.worlds.desk import World, build_desk
-from tooltune.worlds.folder import walk
+from tooltune.worlds.folder import file_hashes
 from tooltune.worlds.sandbox import folder_state
 
 
@@ -35,20 +34,11 @@ def _bare(world: World, folder: Path) -> Bare:
     return Bare(world, random.Random(f"bare {world.split} {world.number}"))
 
 
-def _files(folder: Path) -> dict[str, str]:
-    return {
-        path[len(str(folder)) + 1 :]: (
-            "folder" if is_folder else hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        )
-        for path, is_folder in walk(str(folder))
-    }
-
-
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("desk", ("git", "workspace", "shell", "time"), build_desk, folder_state),
-        Kind("files", ("filesystem",), papers.build, _files),
+        Kind("files", ("filesystem",), papers.build, file_hashes),
         Kind("store", ("sqlite",), store.build, store.state),
         Kind("sheets", ("excel",), sheets.build, sheets.state),
         Kind("graph", ("memory",), graph.build, graph.state),

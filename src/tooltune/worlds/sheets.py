@@ -1,13 +1,12 @@
 """Workbooks for the Excel server: two of two sheets each, and a file of comma-separated values."""
 
-import hashlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
 from tooltune.worlds import values
 from tooltune.worlds.desk import World
-from tooltune.worlds.folder import walk
+from tooltune.worlds.folder import FOLDER, file_hashes
 from tooltune.worlds.papers import PLANTED
 from tooltune.worlds.workbook import Cell, read_workbook, write_workbook
 
@@ -119,13 +118,9 @@ def cells(sheet: Sheet) -> dict[str, Cell]:
 
 def state(folder: Path) -> dict[str, str]:
     """What each workbook says, by sheet, and a hash for each other file."""
-    found = {}
-    for path, is_folder in walk(str(folder)):
-        name = path[len(str(folder)) + 1 :]
-        if is_folder:
-            found[name] = "folder"
-        elif name.endswith(".xlsx"):
-            found |= {f"{name}/{key}": text for key, text in read_workbook(Path(path)).items()}
-        else:
-            found[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    found = file_hashes(folder)
+    books = [name for name in found if name.endswith(".xlsx") and found[name] != FOLDER]
+    for name in books:
+        del found[name]  # its bytes hold the time of the last change
+        found |= {f"{name}/{key}": text for key, text in read_workbook(folder / name).items()}
     return found
