@@ -13,6 +13,8 @@ import resource
 import subprocess
 import sys
 
+from tooltune.heap import restart_with_merging_heap
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -26,6 +28,7 @@ def main() -> None:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
+        restart_with_merging_heap()  # as `train` does
         print(json.dumps(measure(asked)))
         return
     for count in asked.examples:

@@ -5,7 +5,8 @@ import pytest
 
 from tooltune.chat.parse import ParseEnd, parse
 
-GIT = '{"name": "git_log", "arguments": {"max_count": 3}}'
+ARGUMENTS = '{"max_count": 3}'
+GIT = f'{{"name": "git_log", "arguments": {ARGUMENTS}}}'
 NOW = '{"name": "now", "arguments": {}}'
 
 
@@ -33,6 +34,13 @@ def read(text: str, *, is_stopped: bool = True) -> tuple[str, list[tuple[str, ob
         ("<tool_call>[]</tool_call>", "", []),
         ('<tool_call>{"name": "now"}</tool_call>', "", ["now"]),
         ('<tool_call>{"arguments": {"a": "</tool_call>"}, "name": "x"}</tool_call>', "", ["x"]),
+        (
+            f"Look:\n<tool_call>git_log {ARGUMENTS}\n<tool_call>now {{}}",
+            "Look:",
+            ["git_log", "now"],
+        ),
+        (f"<tool_call> git_log{ARGUMENTS} </tool_call>\nDone.", "Done.", ["git_log"]),
+        (f"<tool_call>git_log {ARGUMENTS}<tool_call>{NOW}</tool_call>", "", ["git_log", "now"]),
         ("1 < 2 and </b> is HTML", "1 < 2 and </b> is HTML", []),
     ],
 )
@@ -60,6 +68,10 @@ def test_harmless_variants_are_read(text: str, spoken: str, names: list[str]) ->
         '{"name": "x", "arguments": {"a": ' + "9" * 5_000 + "}}",
         '["now"]',
         "now()",
+        "now {",
+        "now {'a': 1}",
+        'now {"a": NaN}',
+        "now <b> {}",
         "",
     ],
 )
@@ -84,6 +96,12 @@ def test_a_turn_cut_in_its_text_ends_by_length() -> None:
 @pytest.mark.parametrize("cut", [1, 20, len(GIT)])
 def test_a_call_cut_by_the_token_limit_is_dropped(cut: int) -> None:
     text = f"<tool_call>\n{NOW}\n</tool_call>\n<tool_call>\n{GIT[:cut]}"
+    assert read(text, is_stopped=False) == ("", [("now", {})], ParseEnd.LENGTH)
+
+
+@pytest.mark.parametrize("cut", [2, 8, len(ARGUMENTS) + 7])
+def test_a_line_cut_by_the_token_limit_is_dropped(cut: int) -> None:
+    text = "<tool_call>now {}\n<tool_call>" + f"git_log {ARGUMENTS}"[:cut]
     assert read(text, is_stopped=False) == ("", [("now", {})], ParseEnd.LENGTH)
 
 

@@ -130,12 +130,11 @@ def test_our_wire_format_is_this(smollm2: Renderer) -> None:
         'and "quotes".\n'
         "get_current_time()\n</tools><|im_end|>\n"
         "<|im_start|>user\nLies bitte münchen.txt, 東京 too<|im_end|>\n"
-        "<|im_start|>assistant\nTwo calls.\n<tool_call>\n"
-        '{"name": "read_file", "arguments": {"path": "münchen.txt", "lines": {"first": 1, '
-        '"last": 9}}}\n</tool_call>\n<tool_call>\n'
-        '{"name": "get_current_time", "arguments": {}}\n</tool_call><|im_end|>\n'
-        '<|im_start|>tool\n<tool_response>\n{"text": "Grüß Gott"}\n</tool_response>\n'
-        "<tool_response>\n12:00\n</tool_response><|im_end|>\n"
+        "<|im_start|>assistant\nTwo calls.\n"
+        '<tool_call>read_file {"path": "münchen.txt", "lines": {"first": 1, "last": 9}}\n'
+        "<tool_call>get_current_time {}<|im_end|>\n"
+        '<|im_start|>tool\n{"text": "Grüß Gott"}<|im_end|>\n'
+        "<|im_start|>tool\n12:00<|im_end|>\n"
         "<|im_start|>assistant\nIt says Grüß Gott.<|im_end|>\n"
         "<|im_start|>user\nthanks<|im_end|>\n"
         "<|im_start|>assistant\nYou are welcome.<|im_end|>"
@@ -216,9 +215,24 @@ def test_what_is_trained_follows_exactly_what_inference_feeds(
     assert starts == prompts
 
 
-@pytest.mark.parametrize("family", ["smollm2", "qwen3"])
+@pytest.mark.parametrize(
+    ("family", "calls"),
+    [
+        (
+            "smollm2",
+            '<tool_call>read_file {"path": "münchen.txt", "lines": {"first": 1, "last": 9}}\n'
+            "<tool_call>get_current_time {}",
+        ),
+        (
+            "qwen3",
+            '<tool_call>\n{"name": "read_file", "arguments": {"path": "münchen.txt", '
+            '"lines": {"first": 1, "last": 9}}}\n</tool_call>\n<tool_call>\n{"name": '
+            '"get_current_time", "arguments": {}}\n</tool_call>',
+        ),
+    ],
+)
 def test_the_trained_text_is_the_turn_and_its_stop_token(
-    family: str, request: pytest.FixtureRequest
+    family: str, calls: str, request: pytest.FixtureRequest
 ) -> None:
     renderer: Renderer = request.getfixturevalue(family)
     trained = [
@@ -228,10 +242,7 @@ def test_the_trained_text_is_the_turn_and_its_stop_token(
         if is_trained
     ]
     assert renderer.decode(trained) == (
-        'Two calls.\n<tool_call>\n{"name": "read_file", "arguments": {"path": "münchen.txt", '
-        '"lines": {"first": 1, "last": 9}}}\n</tool_call>\n<tool_call>\n{"name": '
-        '"get_current_time", "arguments": {}}\n</tool_call><|im_end|>'
-        "It says Grüß Gott.<|im_end|>You are welcome.<|im_end|>"
+        f"Two calls.\n{calls}<|im_end|>It says Grüß Gott.<|im_end|>You are welcome.<|im_end|>"
     )
 
 

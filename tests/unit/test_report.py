@@ -145,8 +145,7 @@ def test_the_marked_tokens_are_those_that_carry_loss(finished_run: Path) -> None
     (spans,) = mark_trained(example, Renderer.from_folder(finished_run / "adapter"))
     trained = [span.head for span in spans if span.is_trained]
     assert trained == [
-        '<tool_call>\n{"name": "read_file", "arguments": {"path": "notes/<script>.txt"}}\n'
-        "</tool_call><|im_end|>",
+        '<tool_call>read_file {"path": "notes/<script>.txt"}<|im_end|>',
         "It says: alert & <script>alert(1)</script><|im_end|>",
     ]
     catalog = spans[0]

@@ -5,6 +5,7 @@ the model generated is parsed; a tool's result never is.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn
@@ -12,11 +13,13 @@ from typing import Any, NoReturn
 from tooltune.messages import ToolCall
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
+_NAME = re.compile(r"([^\n<{]+?)\s*(?={)")
 
 
 class ParseEnd(Enum):
     """STOP: the model ended its turn and everything was readable. LENGTH: it ran out of tokens.
-    MALFORMED: a call is not one well-formed JSON object with a name and arguments."""
+    MALFORMED: a call is neither one well-formed JSON object with a name and arguments nor a name
+    and such an object of arguments."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -68,12 +71,18 @@ def _parsed(spoken: list[str], calls: list[ToolCall], end: ParseEnd) -> Parsed:
 
 def _read_block(text: str, start: int, is_stopped: bool) -> tuple[list[dict[str, Any]], int]:
     """The calls of one block, and where the text goes on. The block is a JSON object, or the JSON
-    list of objects that SmolLM2's authors published as its tool format."""
-    try:
-        value, position = _DECODER.raw_decode(text, _skip_space(text, start))
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could not be sent on
-    except (ValueError, RecursionError):
-        raise _MalformedCallError from None
+    list of objects that SmolLM2's authors published as its tool format, or our template's line: a
+    name and the JSON object of the arguments, which needs no closing tag."""
+    start = _skip_space(text, start)
+    if not text.startswith(("{", "["), start):
+        name = _NAME.match(text, start)
+        if name is None:
+            raise _MalformedCallError
+        arguments, position = _read_json(text, name.end())
+        after = _skip_space(text, position)
+        position = after + len(CLOSE) if text.startswith(CLOSE, after) else position
+        return [{"name": name[1], "arguments": arguments}], position
+    value, position = _read_json(text, start)
     values = value if isinstance(value, list) else [value]
     if not all(_is_call(value) for value in values):
         raise _MalformedCallError
@@ -83,6 +92,15 @@ def _read_block(text: str, start: int, is_stopped: bool) -> tuple[list[dict[str,
     if position == len(text) and is_stopped:
         return values, position
     raise _MalformedCallError
+
+
+def _read_json(text: str, start: int) -> tuple[Any, int]:
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could not be sent on
+    except (ValueError, RecursionError):
+        raise _MalformedCallError from None
+    return value, end
 
 
 def _is_call(value: Any) -> bool:

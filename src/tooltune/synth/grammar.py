@@ -75,7 +75,7 @@ def split_families(program: str, lines: str) -> dict[Split, tuple[Family, ...]]:
         strata.setdefault(tuple(sorted(droppable)), []).append(group)
     parts: dict[Split, list[Family]] = {split: [] for split in SPLITS}
     for groups in strata.values():
-        groups.sort(key=lambda group: zlib.crc32(f"split {group[0].id}".encode()))
+        groups.sort(key=lambda group: zlib.crc32(f"share {group[0].id}".encode()))
         size = sum(map(len, groups))
         test, validation = round(size * _TEST_SHARE), round(size * _VALIDATION_SHARE)
         shared_out = {"test": 0, "validation": 0}
