@@ -30,7 +30,7 @@ class Counts:
 
 
 DEFAULT_COUNTS: dict[Split, Counts] = {
-    "train": Counts(single=480, chain=270, ask=400, refuse=220, harmless=210, talk=120),
+    "train": Counts(single=480, chain=270, ask=480, refuse=280, harmless=220, talk=120),
     "validation": Counts(single=16, chain=8, ask=6, refuse=6, harmless=6, talk=6),
     "test": Counts(single=80, chain=40, ask=30, refuse=30, harmless=30, talk=30),
 }
