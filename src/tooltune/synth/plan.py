@@ -15,7 +15,8 @@ from tooltune.worlds.pools import Split
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Rows per ability. Each `ask` row is the twin of one of the `single` rows, each `refuse` row
-    of one of the `harmless` ones while there are as many."""
+    of one of the `harmless` ones while there are as many. What `single` has beyond `ask` goes
+    first to programs that cannot be asked about."""
 
     single: int
     chain: int
