@@ -555,7 +555,9 @@ def test_without_closing_answers_a_conversation_ends_with_its_last_call(
     for (row, cut), (_, uncut) in zip(without, full, strict=True):
         assert uncut.startswith(cut.rstrip("\n"))
         if row.startswith("time"):
-            assert cut.rstrip().endswith("}<|im_end|>")
+            last_turn = cut.rpartition("<|im_start|>assistant\n")[2].rstrip()
+            assert last_turn.startswith("<tool_call>")
+            assert last_turn.endswith("}<|im_end|>")
         else:
             assert cut == uncut, "nothing is called, so nothing is cut"
     shortened = sum(text != uncut for (_, text), (_, uncut) in zip(some, full, strict=True))
