@@ -9,9 +9,9 @@ import torch
 
 from bench.dialogue import now, open_answers, peak_gib, say, wait_for_step
 from bench.work import matrix_flops_per_second, step_flops
-from bench.workloads import Workload, draw_step, warm_up
+from bench.workloads import Workload, draw_step
 from tooltune.config import LoraSection, ModelSection, TrainSection
-from tooltune.heap import restart_with_merging_heap
+from tooltune.heap import restart_with_own_heap
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora, save_adapter, trainable_parameters
 from tooltune.packing.tree import build_tree
@@ -53,8 +53,7 @@ def main(settings: dict[str, Any]) -> None:
     )
     step = 0
     while wait_for_step():
-        drawn = warm_up(workload) if step == 0 else workload
-        sequences = draw_step(drawn, step, model.config.vocab_size)
+        sequences = draw_step(workload, step, model.config.vocab_size)
         start = now(device)
         record = train_step(model, optimizer, sequences, train=train, step=step, epoch=1)
         seconds = now(device) - start
@@ -64,5 +63,5 @@ def main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    restart_with_merging_heap()  # as `tooltune train` does
+    restart_with_own_heap()  # as `tooltune train` does
     main(json.loads(sys.argv[1]))

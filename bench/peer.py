@@ -20,7 +20,7 @@ from transformers import AutoConfig, PreTrainedTokenizerFast, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from bench.dialogue import now, open_answers, peak_gib, say, wait_for_step
-from bench.workloads import Workload, draw_step, warm_up
+from bench.workloads import Workload, draw_step
 
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -104,9 +104,11 @@ def make_trainer(settings: dict[str, Any], folder: str) -> SFTTrainer:
 
 def rows(workload: Workload, settings: dict[str, Any]) -> Dataset:
     vocabulary = AutoConfig.from_pretrained(settings["model"]).vocab_size
-    sequences = draw_step(warm_up(workload), 0, vocabulary)
-    for step in range(1, settings["steps"] + 1):
-        sequences += draw_step(workload, step, vocabulary)
+    sequences = [
+        sequence
+        for step in range(settings["steps"] + 1)
+        for sequence in draw_step(workload, step, vocabulary)
+    ]
     return Dataset.from_dict(
         {
             "input_ids": [sequence.tokens.tolist() for sequence in sequences],

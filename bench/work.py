@@ -5,9 +5,11 @@
 
 import time
 
+import numpy as np
 import torch
 from torch import nn
 
+from tooltune.model.forward import supervised_children
 from tooltune.model.lora import lora_layers
 from tooltune.packing.tree import PrefixTree
 
@@ -17,22 +19,36 @@ def step_flops(model: nn.Module, tree: PrefixTree) -> float:
 
     Forward and backward of: frozen linear layers (2 + 2 a weight and token, for they need no
     gradient of their own), the adapters (2 + 4), attention over visible pairs (4 + 8 a pair and
-    channel) and the head on supervised edges (2 + 2). Norms, softmax and rotary are left out, and
-    so is everything a trainer chooses to compute twice.
+    channel) and the head on supervised edges (2 + 2). Of the last layer a token from which nothing
+    is predicted needs keys and values only. Norms, softmax and rotary are left out, and so is
+    everything a trainer chooses to compute twice.
     """
-    layers = lora_layers(model).values()
-    weights = sum(layer.base.weight.numel() for layer in layers)
-    adapters = sum(layer.lora_A.numel() + layer.lora_B.numel() for layer in layers)
     config = model.config
+    last = f"layers.{config.num_hidden_layers - 1}."
+    total, of_outputs = 0, 0
+    for name, layer in lora_layers(model).items():
+        adapter = layer.lora_A.numel() + layer.lora_B.numel()
+        per_token = 4 * layer.base.weight.numel() + 6 * adapter
+        total += per_token
+        if last in name and not name.endswith(("k_proj", "v_proj")):
+            of_outputs += per_token
     head_size = getattr(config, "head_dim", None) or (
         config.hidden_size // config.num_attention_heads
     )
-    channels = config.num_hidden_layers * config.num_attention_heads * head_size
-    pairs = int((tree.positions_T + 1).sum())
-    edges = int((tree.edge_weight_T > 0).sum())
+    channels = config.num_attention_heads * head_size
+    predicts_T = np.zeros(tree.distinct_tokens, dtype=bool)
+    edge_T = supervised_children(tree)
+    predicts_T[tree.parent_T[edge_T]] = True
+    pairs_T = tree.positions_T + 1
+    pairs = (config.num_hidden_layers - 1) * int(pairs_T.sum()) + int(pairs_T[predicts_T].sum())
+    idle_tokens = tree.distinct_tokens - int(predicts_T.sum())
     head_weights = config.hidden_size * config.vocab_size
-    per_token = 4 * weights + 6 * adapters
-    return tree.distinct_tokens * per_token + 12 * pairs * channels + 4 * edges * head_weights
+    return (
+        tree.distinct_tokens * total
+        - idle_tokens * of_outputs
+        + 12 * pairs * channels
+        + 4 * int(edge_T.sum()) * head_weights
+    )
 
 
 def matrix_flops_per_second(dtype: torch.dtype, device: torch.device) -> float:

@@ -52,11 +52,6 @@ RECIPE = Workload("recipe", 0, 2048, 256, conversations=4)
 """4 x 2,048 tokens: what the published recipe holds in GPU memory at once."""
 
 
-def warm_up(workload: Workload) -> Workload:
-    """A first step of as many examples, but short, so that code and memory are in place."""
-    return Workload("warm-up", 48, 16, 8, workload.conversations, workload.turns)
-
-
 def draw_step(workload: Workload, step: int, vocabulary: int) -> list[TokenSequence]:
     """The sequences of one step; tokens are uniform in [FIRST_ID, vocabulary).
 

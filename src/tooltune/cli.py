@@ -200,9 +200,9 @@ def train(
     """
     from tooltune.config import apply_settings, load_recipe
     from tooltune.diagnose.live import require_codes
-    from tooltune.heap import restart_with_merging_heap
+    from tooltune.heap import restart_with_own_heap
 
-    restart_with_merging_heap()
+    restart_with_own_heap()
     overrides = [*(settings or []), *([f"model.name={model}"] if model else [])]
     resolved = apply_settings(load_recipe(recipe), overrides)
     codes = require_codes(stop_on or [])
@@ -275,6 +275,9 @@ def evaluate(
                 f"{run}: not evaluated yet, and no servers to execute calls on. "
                 "Add --config MCP.JSON."
             )
+        from tooltune.heap import restart_with_own_heap
+
+        restart_with_own_heap()
         from tooltune.wiring import play_cases
 
         summary = play_cases(folder, config=config, cases=cases)

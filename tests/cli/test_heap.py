@@ -1,4 +1,4 @@
-"""The setting with which glibc merges what is freed, and the restart that it needs."""
+"""The settings with which glibc keeps and merges what is freed, and the restart they need."""
 
 import os
 import subprocess
@@ -29,7 +29,25 @@ for _ in range(40):
         libc.malloc(25)
 print((libc.sbrk(0) - before) >> 20)
 """
-START = "from tooltune.heap import restart_with_merging_heap as restart; restart();"
+# Tensors of an update, and the blocks of logits in between, come and go.
+FAULTS = """
+import ctypes, resource
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+for turn in range(4):
+    if turn == 1:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [libc.malloc(size << 20) for size in (4, 16, 48)]
+    for block, size in zip(blocks, (4, 16, 48)):
+        libc.memset(block, 1, size << 20)
+    for block in blocks:
+        libc.free(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+START = "from tooltune.heap import restart_with_own_heap as restart; restart();"
 SHOW = START + "import os; print(os.getpid(), os.environ.get('GLIBC_TUNABLES', ''))"
 
 
@@ -43,20 +61,29 @@ def run(code: str, *arguments: str, tunables: str = "") -> tuple[int, str]:
     return process.pid, out.strip()
 
 
-def grown_mib(tunables: str) -> int:
-    return int(run(GROWTH, tunables=tunables)[1])
+def printed_number(code: str, tunables: str) -> int:
+    return int(run(code, tunables=tunables)[1])
 
 
-@pytest.mark.skipif(not heap._has_fault(), reason="this C library merges what is freed by itself")
+needs_glibc = pytest.mark.skipif(not heap._tunables(), reason="not glibc: nothing is set")
+
+
+@pytest.mark.skipif(heap._MERGE not in heap._tunables(), reason="this C library merges by itself")
 def test_with_the_setting_the_place_of_a_freed_block_is_used_again() -> None:
-    assert grown_mib(heap._TUNABLES) < 30
-    assert grown_mib("") > 100, "control: without it the heap grows"
+    assert printed_number(GROWTH, heap._tunables()) < 30
+    assert printed_number(GROWTH, "") > 100, "control: without it the heap grows"
 
 
-@pytest.mark.skipif(not heap._has_fault(), reason="nothing is restarted with this C library")
+@needs_glibc
+def test_with_the_setting_freed_memory_is_not_cleared_again() -> None:
+    assert printed_number(FAULTS, heap._tunables()) < 500
+    assert printed_number(FAULTS, "") > 10_000, "control: pages of 4 KiB, asked for three times"
+
+
+@needs_glibc
 def test_a_command_starts_again_once_as_the_same_process() -> None:
     pid, out = run(SHOW, "train", "recipe.toml", tunables="glibc.rtld.nns=4")
-    assert out == f"{pid} glibc.rtld.nns=4:{heap._TUNABLES}"
+    assert out == f"{pid} glibc.rtld.nns=4:{heap._tunables()}"
 
 
 def test_a_users_own_setting_is_kept() -> None:
@@ -71,11 +98,17 @@ def test_a_program_that_calls_ours_is_not_restarted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "has_fault"),
-    [("glibc 2.36", True), ("glibc 2.39", False), ("glibc 2.41.9", False), ("", False)],
+    ("version", "tunables"),
+    [
+        ("glibc 2.36", f"{heap._KEEP}:{heap._MERGE}"),
+        ("glibc 2.39", heap._KEEP),
+        ("glibc 2.41.9", heap._KEEP),
+        ("musl 1.2", ""),
+        ("", ""),
+    ],
 )
-def test_the_fault_is_known_by_the_librarys_version(
-    monkeypatch: pytest.MonkeyPatch, version: str, has_fault: bool
+def test_the_settings_go_by_the_librarys_version(
+    monkeypatch: pytest.MonkeyPatch, version: str, tunables: str
 ) -> None:
     monkeypatch.setattr(os, "confstr", lambda _name: version)
-    assert heap._has_fault() is has_fault
+    assert heap._tunables() == tunables

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from tooltune.config import LINEAR_LAYERS, TrainSection
-from tooltune.heap import restart_with_merging_heap
+from tooltune.heap import restart_with_own_heap
 from tooltune.model.lora import trainable_parameters
 from tooltune.packing.tree import TokenSequence
 from tooltune.plan.dry_run import build_model, dry_run, engine_step
@@ -158,7 +158,7 @@ def write_table(head: str, rows: list[str]) -> None:
 
 
 def main() -> None:
-    restart_with_merging_heap()  # as `tooltune train` does
+    restart_with_own_heap()  # as `tooltune train` does
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="")
     parser.add_argument("--write", action="store_true")

@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 
-from tooltune.heap import restart_with_merging_heap
+from tooltune.heap import restart_with_own_heap
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
-        restart_with_merging_heap()  # as `train` does
+        restart_with_own_heap()  # as `train` does
         print(json.dumps(measure(asked)))
         return
     for count in asked.examples:

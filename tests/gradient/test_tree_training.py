@@ -351,6 +351,23 @@ def test_control_a_wrong_denominator_fails_the_comparison(denominator: str) -> N
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
+def test_the_last_layer_computes_only_what_something_is_predicted_from(kind: str) -> None:
+    model = tree_model(kind, torch.float64)
+    tokens: list[int] = []
+    handles = [
+        model.model.layers[place].mlp.register_forward_pre_hook(
+            lambda _, inputs: tokens.append(inputs[0].shape[1])
+        )
+        for place in (0, -1)
+    ]
+    as_a_tree(model, CASES["a branch nothing is trained on"], "segments")
+    for handle in handles:
+        handle.remove()
+    # 1 2 | 3 4 and 1 2 | 5 6: of six tokens, only the 2 and the 5 come before a trained one.
+    assert tokens == [6, 2]
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
 def test_activation_checkpointing_recomputes_and_changes_no_gradient(kind: str) -> None:
     sequences, model = CASES["multi-level"], tree_model(kind, torch.float64)
     passes: list[str] = []

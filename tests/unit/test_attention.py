@@ -42,8 +42,17 @@ def random_inputs(piece: Piece, dtype: torch.dtype) -> tuple[Tensor, Tensor, Ten
     return q, k, v
 
 
-def attend(kernel: Kernel, piece: Piece, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    return tree_attention(q, k, v, tree_layout(TREE, piece, q.device, kernel), SCALE)
+def attend(
+    kernel: Kernel, piece: Piece, q: Tensor, k: Tensor, v: Tensor, wanted: list[int] | None = None
+) -> Tensor:
+    """Of the tokens `wanted` (None: all), for q of all tokens."""
+    if wanted is None:
+        layout = tree_layout(TREE, piece, q.device, kernel)
+    else:
+        rows = np.asarray(wanted, np.int64)
+        layout = tree_layout(TREE, piece, q.device, kernel, rows)
+        q = q[:, :, rows]
+    return tree_attention(q, k, v, layout, SCALE)
 
 
 def by_hand(piece: Piece, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -81,6 +90,35 @@ def test_segments_have_the_gradients_of_the_dense_mask(piece: Piece) -> None:
         for kernel in ("segments", "reference")
     )
     torch.testing.assert_close(ours, dense, rtol=1e-10, atol=1e-12)
+
+
+def some_wanted(piece: Piece) -> list[list[int]]:
+    """The first token, the last, every other one, and all but one in the middle."""
+    tokens = list(range(piece.end - piece.start))
+    middle = len(tokens) // 2
+    sets = [tokens[:1], tokens[-1:], tokens[::2], tokens[:middle] + tokens[middle + 1 :]]
+    return [wanted for wanted in sets if wanted]
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
+@pytest.mark.parametrize("kernel", ["reference", "segments", "flex"])
+def test_of_some_tokens_every_kernel_gives_the_same_outputs(kernel: Kernel, piece: Piece) -> None:
+    inputs = random_inputs(piece, torch.float64)
+    for wanted in some_wanted(piece):
+        some = attend(kernel, piece, *inputs, wanted)
+        torch.testing.assert_close(some, by_hand(piece, *inputs)[:, :, wanted])
+
+
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
+def test_of_some_tokens_segments_have_the_gradients_of_the_dense_mask(piece: Piece) -> None:
+    inputs = [tensor.requires_grad_() for tensor in random_inputs(piece, torch.float64)]
+    for wanted in some_wanted(piece):
+        ours, dense = (
+            torch.autograd.grad(attend(kernel, piece, *inputs, wanted).square().sum(), inputs)
+            for kernel in ("segments", "reference")
+        )
+        torch.testing.assert_close(ours, dense, rtol=1e-10, atol=1e-12)
 
 
 def test_a_processor_takes_segments() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.outcome import Result, summarise
-from bench.workloads import WORKLOADS, Workload, draw_step, warm_up
+from bench.workloads import WORKLOADS, Workload, draw_step
 from tooltune.packing.tree import build_tree
 
 SMOLLM2_VOCABULARY = 49_152
@@ -59,12 +59,6 @@ def test_a_conversation_branches_at_its_end_even_in_a_small_vocabulary() -> None
     for step in range(20):
         tree = build_tree(draw_step(WORKLOADS["no-sharing"], step, 132))
         assert tree.distinct_tokens == 16 * 720
-
-
-def test_the_warm_up_has_as_many_examples() -> None:
-    for workload in WORKLOADS.values():
-        assert warm_up(workload).examples == workload.examples
-        assert tree_of(warm_up(workload)).logical_tokens < 0.15 * tree_of(workload).logical_tokens
 
 
 def records(seconds: list[float], losses: list[float], peak_gib: float) -> list[dict[str, float]]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tooltune.model.attention import ATTENTION, Kernel, KeysValues, tree_layout
-from tooltune.packing.tree import Piece, PrefixTree
+from tooltune.packing.tree import IntArray, Piece, PrefixTree
 
 
 def uses_tree_attention(model: nn.Module) -> bool:
@@ -25,19 +25,26 @@ def tree_hidden(
     ancestors: Sequence[KeysValues] = (),
     captured: KeysValues | None = None,
     kernel: Kernel | None = None,
+    wanted_Q: IntArray | None = None,
 ) -> Tensor:
-    """Last hidden states (T, D) of the tree's tokens, or of one piece of it.
+    """Last hidden states (Q, D) of a tree's tokens, or of one piece's.
 
     `ancestors` are the keys and values of the pieces above, the first one's first; `captured`
-    collects this pass's. `kernel` None takes the device's own.
+    collects this pass's. `kernel` None takes the device's own. `wanted_Q` are the tokens wanted,
+    ascending, counted from the piece's start (None: all); the last layer computes no others.
     """
     if not uses_tree_attention(model):
-        return _hidden_by_rows(model, tree)
+        hidden = _hidden_by_rows(model, tree)
+        return hidden if wanted_Q is None else hidden[torch.from_numpy(wanted_Q).to(hidden.device)]
     piece = piece or Piece(0, tree.distinct_tokens)
     inputs = _inputs(model, tree, piece, kernel)
-    output = model.model(**inputs, ancestors=ancestors, captured=captured)  # type: ignore[operator]
-    hidden: Tensor = output.last_hidden_state[0]
-    return hidden
+    last = tree_layout(tree, piece, inputs["input_ids"].device, kernel, wanted_Q)
+    output = model.model(  # type: ignore[operator]
+        **inputs, ancestors=ancestors, captured=captured, last_tree=last
+    )
+    hidden_QD: Tensor = output.last_hidden_state[0]
+    # A last layer that is not ours has computed all.
+    return hidden_QD if len(hidden_QD) == len(last.rows_Q) else hidden_QD[last.rows_Q]
 
 
 def tree_logits(model: nn.Module, tree: PrefixTree) -> Tensor:
@@ -91,14 +98,17 @@ def supervised_children(tree: PrefixTree) -> npt.NDArray[np.bool_]:
 
 def supervised_edges(
     tree: PrefixTree, device: torch.device, piece: Piece | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(parent, target token, weight) of each edge that some sequence trains, each (E,).
+) -> tuple[IntArray, Tensor, Tensor, Tensor]:
+    """(wanted_Q, row_E, target_E, weight_E): the tokens from which some sequence trains a
+    prediction, ascending, and of each such edge its place among them, target token and weight.
 
-    Of a piece: the edges whose parent is in it, and parents count from its start.
+    Of a piece: the edges whose parent is in it, and tokens count from its start. Where there is no
+    edge, its first token is wanted all the same: attention kernels ask for a query.
     """
     piece = piece or Piece(0, tree.distinct_tokens)
     in_piece = (tree.parent_T >= piece.start) & (tree.parent_T < piece.end)
     child = supervised_children(tree) & in_piece
-    arrays = (tree.parent_T[child] - piece.start, tree.tokens_T[child], tree.edge_weight_T[child])
-    parent_E, target_E, weight_E = (torch.from_numpy(array).to(device) for array in arrays)
-    return parent_E, target_E, weight_E
+    wanted_Q, row = np.unique(tree.parent_T[child] - piece.start, return_inverse=True)
+    arrays = (row, tree.tokens_T[child], tree.edge_weight_T[child])
+    row_E, target_E, weight_E = (torch.from_numpy(array).to(device) for array in arrays)
+    return wanted_Q if len(wanted_Q) else np.zeros(1, np.int64), row_E, target_E, weight_E

@@ -132,9 +132,10 @@ class Decoder:
             ]
         )
         captured: KeysValues = {}
-        hidden_TD = tree_hidden(model, tree, captured=captured)
-        leaf_B = torch.from_numpy(tree.leaf_S).to(device)
-        token_B = model.lm_head(hidden_TD[leaf_B]).argmax(-1)  # type: ignore[operator]
+        leaf_Q, row_B = np.unique(tree.leaf_S, return_inverse=True)
+        hidden_QD = tree_hidden(model, tree, captured=captured, wanted_Q=leaf_Q)
+        hidden_BD = hidden_QD[torch.from_numpy(row_B).to(device)]
+        token_B = model.lm_head(hidden_BD).argmax(-1)  # type: ignore[operator]
         position_B = torch.tensor([len(tokens) for tokens in prompts], device=device)
         return _decode_state(tree, list(captured.values())), token_B, position_B
 

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from tooltune.model.attention import ATTENTION, attend
+from tooltune.model.attention import ATTENTION, TreeLayout, attend
 from tooltune.model.lora import LoraLinear, adapter_gradients, lora_product
 from tooltune.model.quantize import dense_weight
 
@@ -131,17 +132,54 @@ class LeanAttention(nn.Module):
         self.scaling: float = theirs.scaling
 
     def forward(
-        self, hidden_states: Tensor, position_embeddings: tuple[Tensor, Tensor], **kwargs: Any
+        self,
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        tree: TreeLayout | None = None,
+        **kwargs: Any,
     ) -> tuple[Tensor, None]:
-        shape = (*hidden_states.shape[:-1], -1, self.head_dim)
-        q = self.q_norm(self.q_proj(hidden_states).view(shape))
-        k = self.k_norm(self.k_proj(hidden_states).view(shape))
-        v = self.v_proj(hidden_states).view(shape)
-        q, k = (rotate(heads, *position_embeddings) for heads in (q, k))
+        cos, sin = position_embeddings
+        asking = (hidden_states, cos, sin)
+        if tree is not None and not tree.wants_all:
+            asking = (hidden_states[:, tree.rows_Q], cos[:, tree.rows_Q], sin[:, tree.rows_Q])
+        q = self.q_norm(self._heads(self.q_proj(asking[0])))
+        k = self.k_norm(self._heads(self.k_proj(hidden_states)))
+        v = self._heads(self.v_proj(hidden_states))
+        q, k = rotate(q, *asking[1:]), rotate(k, cos, sin)
         q, k, v = (heads.transpose(1, 2) for heads in (q, k, v))
         kwargs["attention_mask"] = None
-        mixed, _ = attend(self, q, k, v, scaling=self.scaling, **kwargs)
+        mixed, _ = attend(self, q, k, v, scaling=self.scaling, tree=tree, **kwargs)
         return self.o_proj(mixed.flatten(-2)), None
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:-1], -1, self.head_dim)
+
+
+class LastLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
+    """The last decoder layer: of tokens from which nothing is predicted, only keys and values."""
+
+    def __init__(self, theirs: Any) -> None:
+        super().__init__()
+        self.self_attn, self.mlp = theirs.self_attn, theirs.mlp
+        self.input_layernorm = theirs.input_layernorm
+        self.post_attention_layernorm = theirs.post_attention_layernorm
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        tree: TreeLayout | None = None,
+        last_tree: TreeLayout | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """`last_tree` is the tree with the wanted rows; None, as in decoding: all are wanted."""
+        tree = last_tree or tree
+        normed = self.input_layernorm(hidden_states)
+        mixed, _ = self.self_attn(hidden_states=normed, tree=tree, **kwargs)
+        if tree is not None and not tree.wants_all:
+            hidden_states = hidden_states[:, tree.rows_Q]
+        hidden_states = hidden_states + mixed
+        added: Tensor = self.mlp(self.post_attention_layernorm(hidden_states))
+        return hidden_states + added
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -174,8 +212,8 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def use_lean_layers(model: nn.Module) -> None:
-    """Replace every RMSNorm, SwiGLU MLP and, where it is the tree's, attention of a transformers
-    decoder, in place."""
+    """Replace every RMSNorm, SwiGLU MLP and, where it is the tree's, attention and the last layer
+    of a transformers decoder, in place."""
     for name, module in list(model.named_modules()):
         if type(module).__name__.endswith("RMSNorm"):
             _replace(model, name, RmsNorm(module.weight, module.variance_epsilon))
@@ -186,6 +224,8 @@ def use_lean_layers(model: nn.Module) -> None:
         for name, module in list(model.named_modules()):
             if name.endswith(".self_attn"):
                 _replace(model, name, LeanAttention(module))
+        layers: Any = model.model.layers  # type: ignore[union-attr]
+        layers[-1] = LastLayer(layers[-1])
 
 
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:

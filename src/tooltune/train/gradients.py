@@ -75,13 +75,19 @@ def summed_loss(
 ) -> Tensor:
     """`factor` times the cross-entropy summed over a tree's supervised edges, each weighted by its
     sequences. Of a piece: the edges that leave its tokens, also those into the pieces below."""
-    hidden_TD = tree_hidden(
-        model, tree, piece=piece, ancestors=ancestors, captured=captured, kernel=kernel
+    head_VD = output_matrix(model)
+    wanted_Q, row_E, target_E, weight_E = supervised_edges(tree, head_VD.device, piece)
+    hidden_QD = tree_hidden(
+        model,
+        tree,
+        piece=piece,
+        ancestors=ancestors,
+        captured=captured,
+        kernel=kernel,
+        wanted_Q=wanted_Q,
     )
-    parent_E, target_E, weight_E = supervised_edges(tree, hidden_TD.device, piece)
     # Weights carry the factor, so that float16 gradients are scaled where they begin.
-    weight_E = weight_E.double() * factor
-    return edge_loss(hidden_TD[parent_E], output_matrix(model), target_E, weight_E)
+    return edge_loss(hidden_QD[row_E], head_VD, target_E, weight_E.double() * factor)
 
 
 def _cut(

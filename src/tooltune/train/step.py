@@ -212,11 +212,12 @@ def require_untouched_base(
 def _sequence_losses(model: nn.Module, sequences: Sequence[TokenSequence]) -> FloatArray:
     """Loss of each sequence of one micro-batch, summed over its supervised tokens."""
     tree = build_tree(sequences)
-    hidden_TD = tree_hidden(model, tree)
-    parent_E, target_E, _ = supervised_edges(tree, hidden_TD.device)
+    head_VD = output_matrix(model)
+    wanted_Q, row_E, target_E, _ = supervised_edges(tree, head_VD.device)
+    hidden_QD = tree_hidden(model, tree, wanted_Q=wanted_Q)
     loss_T = np.zeros(tree.distinct_tokens)
     loss_T[supervised_children(tree)] = (
-        edge_losses(hidden_TD[parent_E], output_matrix(model), target_E).cpu().numpy()
+        edge_losses(hidden_QD[row_E], head_VD, target_E).cpu().numpy()
     )
     return np.array(
         [

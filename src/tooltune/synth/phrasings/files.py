@@ -233,6 +233,16 @@ make a note in {path}<: "{content}">
 let {path} contain< "{content}"~ a new text>
 change what {path} says<: "{content}">
 overwrite {path}< with "{content}">
+open a new file {path}< with "{content}">
+begin a file {path}< with the line "{content}">
+I need a new file {path}<, it says "{content}">
+create {path}< containing "{content}">
+new file {path}<: "{content}">
+set up a file {path}< that reads "{content}">
+produce a file {path}< with the words "{content}">
+add< "{content}"~ some text> to the new file {path}
+start the file {path}< with the words "{content}">
+give {path} a new content<: "{content}">
 """.strip()
 
 WRITE_FILE_PATH_MISSING = """
@@ -263,6 +273,13 @@ please keep "{content}" for me< in {path}>
 put down "{content}"< in {path}>
 let me keep "{content}"< in {path}~ in a text file>
 file away "{content}"< in {path}>
+add "{content}"< to the file {path}~ to a new file>
+I have to keep "{content}"< in {path}~ in some file>
+make a new file< {path}> with the line "{content}"
+start a file< {path}> with "{content}"
+file this<in {path}~>: "{content}"
+let a file< {path}> say "{content}"
+produce a file< {path}> with the words "{content}"
 """.strip()
 
 FIND_EXTENSION = """

@@ -172,6 +172,12 @@ I was away for {n} commits< in {repo}>, what were they?
 no more than {n} commits of the log< of {repo}>
 in the log< of {repo}>, what are the last {n} entries?
 history< of {repo}>, {n} commits
+I want {n} commits< of {repo}>, the newest
+I would like to read {n} commits< of {repo}>
+show {n} commits< of {repo}>
+see {n} commits< of {repo}>
+let me have {n} commits< from {repo}>
+bring me the last {n} commits< of {repo}>
 """.strip()
 
 GIT_SHOW = """
@@ -303,6 +309,13 @@ there has to be a branch {branch}< in {repo}>
 we want {branch} as a branch< of {repo}>
 do the branch {branch}< in {repo}>, new
 generate the branch {branch}< in {repo}>
+{branch} is missing as a branch< in {repo}>, make it
+give< {repo}~ the repo> a new branch {branch}
+give me branch {branch}< in {repo}>, it is new
+bring a new branch {branch} into< {repo}~ the repo>
+launch a branch {branch}< in {repo}>
+let there be a branch {branch}< in {repo}>
+can {branch} become a new branch< in {repo}>?
 """.strip()
 
 GIT_CREATE_BRANCH_NAME_MISSING = """
@@ -337,6 +350,10 @@ introduce a new branch< {branch}> to {repo}
 Could we have a new branch< {branch}> in {repo}?
 {repo}: new branch<, name {branch}>
 create one more branch in {repo}<, call it {branch}>
+make the next branch in {repo}<, {branch}>
+set a branch< {branch}> up in {repo}
+I'm starting something in {repo}, make a branch< {branch}>
+a branch< {branch}> is missing in {repo}, make it
 """.strip()
 
 GIT_CREATE_BRANCH_FROM = """
@@ -436,6 +453,13 @@ check out {branch}, an existing branch< of {repo}>
 let us switch to {branch}< in {repo}>
 let me work on {branch}< in {repo}>, change to it
 resume {branch}< in {repo}>
+move< {repo}~ the repo> onto {branch}
+move< {repo}~ the repo> over to branch {branch}
+make< {repo}~ the repo> use the branch {branch}
+leave this branch< of {repo}>, go to {branch}
+drop the current branch< of {repo}> for {branch}
+change< {repo}~ the repo> over to {branch}
+shift< {repo}~ the repo> to the branch {branch}
 """.strip()
 
 GIT_CHECKOUT_BRANCH_MISSING = """
@@ -471,4 +495,9 @@ please have {repo} on< {branch}~ another branch>
 turn {repo} to< the branch {branch}~ a different branch>
 pick up the work on< {branch}~ my other branch> in {repo}
 resume< {branch}~ the other branch> in {repo}
+move {repo} to< {branch}~ some other branch>
+choose< branch {branch}~ another branch> in {repo}
+use< branch {branch}~ another branch> in {repo}
+jump to< branch {branch}~ the other branch> in {repo}
+{repo} is on the wrong branch<, it should be {branch}>
 """.strip()
