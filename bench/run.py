@@ -25,7 +25,7 @@ from tooltune.model.base import ensure_smollm2
 
 LEARNING_RATE = 2e-4
 MICRO_BATCH_TOKENS = 4096
-"""Distinct tokens we compute at once; the peer's batch is chosen by trial."""
+"""What holds an update of the workloads whole; the peer's batch is chosen by trial."""
 NUMBER_FORMATS = ("fp32", "bf16", "bf16 autocast")
 LARGER_BATCH = 4
 WORTH_ITS_MEMORY = 0.95
@@ -71,6 +71,12 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--checkpointing", action="store_true", help="both sides recompute activations"
     )
+    parser.add_argument(
+        "--micro-batch-tokens",
+        type=int,
+        default=MICRO_BATCH_TOKENS,
+        help=f"distinct tokens we compute at once (default {MICRO_BATCH_TOKENS})",
+    )
     parser.add_argument("--ours-only", action="store_true", help="no peer")
     parser.add_argument("--model", type=Path, help="a local folder instead of the fixed model")
     parser.add_argument("--out", type=Path, help="where the results go")
@@ -103,7 +109,7 @@ def run(options: argparse.Namespace, folder: Path, console: Console) -> list[Res
         "adapter": str(folder / "adapter"),
         "checkpointing": options.checkpointing,
         "learning_rate": LEARNING_RATE,
-        "micro_batch_tokens": MICRO_BATCH_TOKENS,
+        "micro_batch_tokens": options.micro_batch_tokens,
         "steps": options.steps,
     }
     if options.peer_format:

@@ -31,7 +31,7 @@ class Counts:
 
 
 DEFAULT_COUNTS: dict[Split, Counts] = {
-    "train": Counts(single=590, chain=240, ask=410, refuse=300, harmless=250, talk=110),
+    "train": Counts(single=540, chain=220, ask=380, refuse=270, harmless=230, talk=110),
     "validation": Counts(single=16, chain=8, ask=6, refuse=6, harmless=6, talk=6),
     "test": Counts(single=80, chain=40, ask=30, refuse=30, harmless=30, talk=30),
 }
