@@ -19,7 +19,7 @@ from rich.console import Console
 from bench.outcome import Result, summarise, table
 from bench.side import ROOT, Side
 from bench.workloads import RECIPE, TRIAL, WORKLOADS, Workload
-from tooltune.errors import ConfigError, TooltuneError
+from tooltune.errors import ConfigError, ModelError, TooltuneError
 from tooltune.jsonl import write_json
 from tooltune.model.base import ensure_smollm2
 
@@ -117,7 +117,10 @@ def run(options: argparse.Namespace, folder: Path, console: Console) -> list[Res
     elif not options.ours_only:
         settings |= choose_peer_settings(settings, console)
     names = [options.workload] if options.workload else WORKLOADS
-    results = [measure(WORKLOADS[name], settings, not options.ours_only, console) for name in names]
+    results = [
+        measure_what_fits(WORKLOADS[name], settings, not options.ours_only, console)
+        for name in names
+    ]
     if options.device == "cuda" and not options.workload:
         memory = settings | {"checkpointing": True, "examples_at_a_time": 4, "steps": 1}
         memory["micro_batch_tokens"] = 4 * 2048
@@ -154,6 +157,20 @@ def choose_peer_settings(settings: dict[str, Any], console: Console) -> dict[str
     is_faster = seconds(chosen, LARGER_BATCH) < WORTH_ITS_MEMORY * by_format[chosen]
     at_a_time = LARGER_BATCH if is_faster else 1
     return {"number_format": chosen, "examples_at_a_time": at_a_time}
+
+
+def measure_what_fits(
+    workload: Workload, settings: dict[str, Any], with_peer: bool, console: Console
+) -> Result:
+    """Several examples at a time may be more than this machine's memory holds: then one."""
+    try:
+        return measure(workload, settings, with_peer, console)
+    except ModelError as error:
+        at_a_time = settings.get("examples_at_a_time", 1)
+        if at_a_time == 1 or "bench.peer" not in str(error):
+            raise
+        console.print(f"{workload.name}: the peer died with {at_a_time} at a time, again with 1")
+        return measure(workload, settings | {"examples_at_a_time": 1}, with_peer, console)
 
 
 def measure(

@@ -2,8 +2,9 @@
 
 Two things are wrong with it as it comes; what they cost is in docs/decisions.md.
 
-Freed memory at the heap's end, and every block over 32 MiB, goes back to the system, only to be
-asked for again a moment later; each of its pages is then cleared anew. Ours stays.
+Freed memory at the heap's end goes back to the system, only to be asked for again a moment later;
+each of its pages is then cleared anew. Ours stays. Blocks over 32 MiB, the most that glibc itself
+comes to, are still given back: in the heap their places are cut up by smaller tensors.
 
 torch takes the memory of a tensor with posix_memalign. What such a block leaves over at its ends,
 32 to 96 bytes, glibc before 2.39 puts into caches that are never merged with their neighbours. The
@@ -16,7 +17,7 @@ glibc reads the latter when a process starts, and has no call to change it later
 import os
 import sys
 
-_KEEP = f"glibc.malloc.trim_threshold={2**40}:glibc.malloc.mmap_threshold={2**30}"
+_KEEP = f"glibc.malloc.trim_threshold={2**40}:glibc.malloc.mmap_threshold={2**25}"
 _MERGE = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"
 _MERGES_SINCE = (2, 39)
 

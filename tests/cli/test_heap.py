@@ -29,7 +29,7 @@ for _ in range(40):
         libc.malloc(25)
 print((libc.sbrk(0) - before) >> 20)
 """
-# Tensors of an update, and the blocks of logits in between, come and go.
+# Tensors of an update come and go.
 FAULTS = """
 import ctypes, resource
 libc = ctypes.CDLL(None)
@@ -40,8 +40,8 @@ libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
 for turn in range(4):
     if turn == 1:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    blocks = [libc.malloc(size << 20) for size in (4, 16, 48)]
-    for block, size in zip(blocks, (4, 16, 48)):
+    blocks = [libc.malloc(size << 20) for size in (4, 16, 24)]
+    for block, size in zip(blocks, (4, 16, 24)):
         libc.memset(block, 1, size << 20)
     for block in blocks:
         libc.free(block)
