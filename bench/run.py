@@ -17,9 +17,9 @@ from typing import Any
 from rich.console import Console
 
 from bench.outcome import Result, summarise, table
-from bench.side import ROOT, Side
+from bench.side import ROOT, Side, SideError
 from bench.workloads import RECIPE, TRIAL, WORKLOADS, Workload
-from tooltune.errors import ConfigError, ModelError, TooltuneError
+from tooltune.errors import ConfigError, TooltuneError
 from tooltune.jsonl import write_json
 from tooltune.model.base import ensure_smollm2
 
@@ -165,11 +165,13 @@ def measure_what_fits(
     """Several examples at a time may be more than this machine's memory holds: then one."""
     try:
         return measure(workload, settings, with_peer, console)
-    except ModelError as error:
+    except SideError:
         at_a_time = settings.get("examples_at_a_time", 1)
-        if at_a_time == 1 or "bench.peer" not in str(error):
+        if at_a_time == 1:
             raise
-        console.print(f"{workload.name}: the peer died with {at_a_time} at a time, again with 1")
+        console.print(
+            f"{workload.name}: a side died beside a peer with {at_a_time} at a time, again with 1"
+        )
         return measure(workload, settings | {"examples_at_a_time": 1}, with_peer, console)
 
 

@@ -14,6 +14,10 @@ from tooltune.errors import ModelError
 ROOT = Path(__file__).parents[1]
 
 
+class SideError(ModelError):
+    """A trainer's process ended before it answered."""
+
+
 class Side:
     """One trainer in its own process; `ready` is what it said of itself."""
 
@@ -32,7 +36,7 @@ class Side:
         self.ready = self._read()
 
     def step(self) -> dict[str, float]:
-        """Let it compute the next optimizer step. Raises ModelError where it died."""
+        """Let it compute the next optimizer step. Raises SideError."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.write("\n")
@@ -45,7 +49,7 @@ class Side:
         if not line:
             self.log.seek(0)
             tail = self.log.read()[-2000:].strip()
-            raise ModelError(
+            raise SideError(
                 f"{self.module}: ended with {self.process.wait()}. Its last words:\n{tail}"
             )
         answer: dict[str, Any] = json.loads(line)

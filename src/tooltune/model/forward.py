@@ -33,18 +33,20 @@ def tree_hidden(
     collects this pass's. `kernel` None takes the device's own. `wanted_Q` are the tokens wanted,
     ascending, counted from the piece's start (None: all); the last layer computes no others.
     """
-    if not uses_tree_attention(model):
-        hidden = _hidden_by_rows(model, tree)
-        return hidden if wanted_Q is None else hidden[torch.from_numpy(wanted_Q).to(hidden.device)]
-    piece = piece or Piece(0, tree.distinct_tokens)
-    inputs = _inputs(model, tree, piece, kernel)
-    last = tree_layout(tree, piece, inputs["input_ids"].device, kernel, wanted_Q)
-    output = model.model(  # type: ignore[operator]
-        **inputs, ancestors=ancestors, captured=captured, last_tree=last
-    )
-    hidden_QD: Tensor = output.last_hidden_state[0]
+    if uses_tree_attention(model):
+        piece = piece or Piece(0, tree.distinct_tokens)
+        inputs = _inputs(model, tree, piece, kernel)
+        if wanted_Q is not None:
+            device = inputs["input_ids"].device
+            inputs["last_tree"] = tree_layout(tree, piece, device, kernel, wanted_Q)
+        output = model.model(**inputs, ancestors=ancestors, captured=captured)  # type: ignore[operator]
+        hidden_QD: Tensor = output.last_hidden_state[0]
+    else:
+        hidden_QD = _hidden_by_rows(model, tree)
     # A last layer that is not ours has computed all.
-    return hidden_QD if len(hidden_QD) == len(last.rows_Q) else hidden_QD[last.rows_Q]
+    if wanted_Q is None or len(hidden_QD) == len(wanted_Q):
+        return hidden_QD
+    return hidden_QD[torch.from_numpy(wanted_Q).to(hidden_QD.device)]
 
 
 def tree_logits(model: nn.Module, tree: PrefixTree) -> Tensor:
