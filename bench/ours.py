@@ -12,6 +12,7 @@ from bench.work import matrix_flops_per_second, step_flops
 from bench.workloads import Workload, draw_step
 from tooltune.config import LoraSection, ModelSection, TrainSection
 from tooltune.heap import restart_with_own_heap
+from tooltune.model.layers import recompute_activations
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora, save_adapter, trainable_parameters
 from tooltune.packing.tree import build_tree
@@ -33,9 +34,7 @@ def main(settings: dict[str, Any]) -> None:
     adapter.mkdir(parents=True, exist_ok=True)
     save_adapter(model, LORA, adapter, base=str(loaded.folder))
     if settings["checkpointing"]:
-        model.activation_checkpointing_enable(
-            activation_checkpointing_kwargs={"use_reentrant": False}
-        )
+        recompute_activations(model)
     train = TrainSection(
         learning_rate=settings["learning_rate"],
         micro_batch_tokens=settings["micro_batch_tokens"],

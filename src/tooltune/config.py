@@ -61,6 +61,9 @@ class LoraSection(_Section):
     training holds at 0; above 0 a shared token has one mask for all sequences through it."""
     target_modules: tuple[str, ...] = LINEAR_LAYERS
     """Names of the linear layers that get an adapter."""
+    first_layer: int = Field(0, ge=0)
+    """Decoder layers below this one get no adapter and are not run backward: at half the depth a
+    third of the time is saved."""
     b_learning_rate_ratio: float = Field(1.0, gt=0)
     """B learns at this multiple of train.learning_rate, A at 1 (LoRA+, arXiv 2402.12354)."""
 

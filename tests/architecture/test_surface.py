@@ -11,7 +11,7 @@ MOST_FLAGS = 12
 KNOBS = {
     "model": {"name", "revision", "dtype", "device", "quantization"},
     "data": {"train", "validation", "max_sequence_tokens", "closing_answers_fraction"},
-    "lora": {"rank", "alpha", "dropout", "target_modules", "b_learning_rate_ratio"},
+    "lora": {"rank", "alpha", "dropout", "target_modules", "first_layer", "b_learning_rate_ratio"},
     "train": {
         "learning_rate",
         "examples_per_step",

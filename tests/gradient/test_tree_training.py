@@ -30,7 +30,7 @@ from transformers import (
 
 from tooltune.config import LINEAR_LAYERS, LoraSection, TrainSection
 from tooltune.model.attention import ATTENTION, Kernel
-from tooltune.model.layers import use_lean_layers
+from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
 from tooltune.train.gradients import Sharing, accumulate_gradients, summed_loss
@@ -375,9 +375,7 @@ def test_activation_checkpointing_recomputes_and_changes_no_gradient(kind: str) 
     try:
         kept = as_a_tree(model.train(), sequences, "segments")
         assert len(passes) == 1
-        model.activation_checkpointing_enable(
-            activation_checkpointing_kwargs={"use_reentrant": False}
-        )
+        recompute_activations(model)
         recomputed = as_a_tree(model, sequences, "segments")
         assert len(passes) == 3
     finally:
@@ -465,13 +463,28 @@ def test_pieces_need_no_adapter_on_keys_or_values(targets: tuple[str, ...]) -> N
     assert_same(accumulated(model, sequences, 6), as_a_tree(model, sequences, "segments"), EXACT)
 
 
+@pytest.mark.parametrize("is_recomputed", [False, True])
+def test_the_upper_layers_alone_have_the_gradients_they_have_among_all(is_recomputed: bool) -> None:
+    """Those below are run forward only; an adapter there whose B is zero says as much as none."""
+    sequences, every = CASES["multi-level"], copy.deepcopy(tree_model("qwen3", torch.float64))
+    upper = copy.deepcopy(every)
+    for name, layer in lora_layers(every).items():
+        if ".layers.0." in name:
+            nn.init.zeros_(layer.lora_B)
+            upper.set_submodule(name, layer.base)
+    truth = one_by_one(every, sequences)
+    truth = Computed(truth.loss, {k: g for k, g in truth.gradients.items() if ".layers.1." in k})
+    if is_recomputed:
+        recompute_activations(upper.train())
+    assert_same(as_a_tree(upper, sequences, "segments"), truth, EXACT)
+    assert_same(accumulated(upper, sequences, 6), truth, EXACT)
+
+
 def test_recomputed_pieces_have_the_gradients_of_the_whole_tree() -> None:
     sequences, model = CASES["multi-level"], tree_model("qwen3", torch.float64)
     whole = as_a_tree(model, sequences, "segments")
     try:
-        model.train().activation_checkpointing_enable(
-            activation_checkpointing_kwargs={"use_reentrant": False}
-        )
+        recompute_activations(model.train())
         assert_same(accumulated(model, sequences, 6), whole, EXACT)
     finally:
         model.activation_checkpointing_disable()

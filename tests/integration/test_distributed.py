@@ -27,6 +27,7 @@ from tooltune.cli import main
 from tooltune.config import LoraSection, ModelSection, TrainSection
 from tooltune.jsonl import read_jsonl, write_jsonl
 from tooltune.messages import Conversation, Message
+from tooltune.model.layers import recompute_activations
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
 from tooltune.packing.tree import TokenSequence
@@ -224,7 +225,7 @@ def float64_steps(model_folder: Path, is_sharded: bool) -> dict[str, Tensor]:
         nn.init.normal_(layer.lora_B, 0.0, 0.1)
     model.double()
     # Recomputation asks for a layer's weights in the middle of the backward pass.
-    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    recompute_activations(model)
     numel = frozen_elements(model)
     if is_sharded:
         shard_base(model, torch.device("cpu"))

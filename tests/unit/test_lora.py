@@ -80,16 +80,19 @@ def test_the_saved_shape_is_the_recipes(saved: tuple[nn.Module, Path]) -> None:
 
 # PEFT 0.21 asks transformers by a name that 5.23 has deprecated.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")
+@pytest.mark.parametrize("first_layer", [0, 1])
 @pytest.mark.parametrize("kind", ["llama", "qwen3"])
 def test_peft_loads_the_folder_and_computes_the_same_logits(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, first_layer: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
     base: Path = request.getfixturevalue(f"tiny_{kind}_folder")
-    ours = adapted(base)
-    save_adapter(ours, LORA, tmp_path, base=str(base))
+    lora = LORA.model_copy(update={"first_layer": first_layer})
+    ours = adapted(base, lora)
+    save_adapter(ours, lora, tmp_path, base=str(base))
+    assert read_adapter_config(tmp_path).first_layer == first_layer
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     theirs = PeftModel.from_pretrained(plain, tmp_path).eval()
     with torch.no_grad():
@@ -115,6 +118,21 @@ def test_all_linear_layers_are_adapted_but_never_the_head(tiny_llama_folder: Pat
     names = attach_lora(base_model(tiny_llama_folder), LoraSection())
     assert {name.rpartition(".")[2] for name in names} == set(LINEAR_LAYERS)
     assert len(names) == 2 * len(LINEAR_LAYERS)
+
+
+def test_layers_below_the_first_have_no_adapter(tiny_llama_folder: Path) -> None:
+    names = attach_lora(base_model(tiny_llama_folder), LoraSection(first_layer=1))
+    assert len(names) == len(LINEAR_LAYERS)
+    assert all(name.startswith("model.layers.1.") for name in names)
+
+
+def test_a_first_layer_above_the_last_is_refused(tiny_llama_folder: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        attach_lora(base_model(tiny_llama_folder), LoraSection(first_layer=2))
+    assert str(caught.value) == (
+        "lora.first_layer: no layer is left to adapt (got 2, this model's are 0 to 1). "
+        "Take a lower one."
+    )
 
 
 def test_a_fresh_adapter_changes_nothing_yet(tiny_llama_folder: Path) -> None:

@@ -4,13 +4,22 @@ All eleven published runs in the closed form; four of them by dry run, because e
 (the other seven: `python -m tests.data.published_t4`).
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.data.published_t4 import RUNS, predict_by_dry_run, predict_in_closed_form
 
 from tooltune.config import LINEAR_LAYERS
 from tooltune.errors import ConfigError
-from tooltune.plan.dry_run import AllocationTracker, build_model, dry_run, engine_step, refine_plan
+from tooltune.plan.dry_run import (
+    AllocationTracker,
+    build_model,
+    dry_run,
+    dry_run_job,
+    engine_step,
+    refine_plan,
+)
 from tooltune.plan.estimate import plan
 from tooltune.plan.memory import TRAINERS, Job, estimate_memory
 from tooltune.plan.request import make_request
@@ -55,6 +64,20 @@ def test_the_closed_form_of_our_engine_agrees_with_its_dry_run(checkpointing, dt
     # The closed form counts cuBLAS's workspace; the fake run has only tensors.
     tensors_and_workspace = ran.peak_bytes + 16 * 2**20
     assert estimate_memory(job, "lora").allocated == pytest.approx(tensors_and_workspace, rel=0.08)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_layers_below_the_adapter_cost_their_weights_only(checkpointing):
+    """Against the dry run of the whole model, all its layers run, and the closed form."""
+    shape = replace(load_tables().shape("smollm2-135m"), layers=6)
+    job = engine_job(shape=shape, first_layer=3, checkpointing=checkpointing)
+    composed = dry_run_job(job).peak_bytes
+    whole = dry_run(replace(shape, layers=4), lambda _: build_model(job, 6), engine_step(job))
+    assert composed == pytest.approx(whole.peak_bytes, rel=0.01)
+    assert estimate_memory(job, "lora").allocated == pytest.approx(composed, rel=0.12)
+    every = engine_job(shape=shape, checkpointing=checkpointing)
+    assert composed < 0.9 * dry_run_job(every).peak_bytes or checkpointing
+    assert estimate_memory(job, "full") == estimate_memory(every, "full")
 
 
 def test_the_tracker_counts_a_storage_until_it_dies():

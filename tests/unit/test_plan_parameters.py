@@ -68,21 +68,27 @@ def test_lora_parameters_follow_rank_and_targets(name, rank, targets, expected):
 
 
 @pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning")  # peft 0.21.2
+@pytest.mark.parametrize("first_layer", [0, 20])
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-0.6B", "HuggingFaceTB/SmolLM2-135M"])
-def test_lora_by_module_equals_peft(name):
+def test_lora_by_module_equals_peft(name, first_layer):
     row = next(row for row in DENSE if row.name == name)
-    model = get_peft_model(
-        instantiate(row.config), LoraConfig(r=4, target_modules=list(LINEAR_LAYERS))
-    )
-    counted = count_parameters(
-        read_shape(row.config, where=name), rank=4, target_modules=LINEAR_LAYERS
-    )
+    shape = read_shape(row.config, where=name)
+    upper = list(range(first_layer, shape.layers))
+    config = LoraConfig(r=4, target_modules=list(LINEAR_LAYERS), layers_to_transform=upper)
+    model = get_peft_model(instantiate(row.config), config)
+    counted = count_parameters(shape, rank=4, target_modules=LINEAR_LAYERS, first_layer=first_layer)
     for module, count in counted.lora_by_module.items():
         assert count == sum(
             weight.numel()
             for path, weight in model.named_parameters()
             if weight.requires_grad and f".{module}." in path
         )
+
+
+def test_a_first_layer_above_the_last_is_refused():
+    shape = load_tables().shape("smollm2-135m")
+    with pytest.raises(ConfigError, match=r"lora.first_layer: .*got 30, this model's are 0 to 29"):
+        count_parameters(shape, rank=1, target_modules=LINEAR_LAYERS, first_layer=30)
 
 
 @pytest.mark.parametrize("biased", ["attention_bias", "mlp_bias"])

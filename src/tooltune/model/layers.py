@@ -228,6 +228,18 @@ def use_lean_layers(model: nn.Module) -> None:
         layers[-1] = LastLayer(layers[-1])
 
 
+def recompute_activations(model: nn.Module) -> None:
+    """Activation checkpointing: each layer keeps its input only and runs again before its backward.
+
+    transformers also makes the embeddings ask for a gradient, which only reentrant checkpoints
+    need; layers below the first adapter would be run backward for it.
+    """
+    model.activation_checkpointing_enable(  # type: ignore[operator]
+        activation_checkpointing_kwargs={"use_reentrant": False}
+    )
+    model.disable_input_require_grads()  # type: ignore[operator]
+
+
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, last = name.rpartition(".")
     setattr(model.get_submodule(parent), last, module)

@@ -5,6 +5,7 @@ of W and keeps no second copy of x. Shapes: T tokens, I inputs, O outputs, R ran
 """
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,7 +121,7 @@ def adapter_gradients(
 def attach_lora(model: nn.Module, lora: LoraSection) -> list[str]:
     """Freeze the model and put an adapter on each target layer; returns their names.
 
-    Raises ModelError where no layer has a target's name.
+    Raises ModelError where no layer has a target's name, or none is as high as the first.
     """
     model.requires_grad_(False)
     names = [
@@ -136,6 +137,13 @@ def attach_lora(model: nn.Module, lora: LoraSection) -> list[str]:
             f"lora.target_modules: no layer is called {', '.join(lora.target_modules)} "
             f"(this model has {', '.join(sorted(linear))}). Name some of these."
         )
+    highest = max(map(_layer_number, names))
+    if lora.first_layer > highest:
+        raise ModelError(
+            f"lora.first_layer: no layer is left to adapt (got {lora.first_layer}, this model's "
+            f"are 0 to {highest}). Take a lower one."
+        )
+    names = [name for name in names if _layer_number(name) >= lora.first_layer]
     for name in names:
         parent, _, last = name.rpartition(".")
         owner = model.get_submodule(parent)
@@ -143,6 +151,12 @@ def attach_lora(model: nn.Module, lora: LoraSection) -> list[str]:
         # A module is born in training mode, where it would drop inputs of a model in use.
         setattr(owner, last, LoraLinear(layer, lora).train(layer.training))
     return names
+
+
+def _layer_number(name: str) -> int:
+    """Of the decoder layer that a module belongs to, from its name."""
+    number = re.search(r"\.layers\.(\d+)\.", name)
+    return int(number[1]) if number else 0
 
 
 def lora_layers(model: nn.Module) -> dict[str, LoraLinear]:
@@ -214,6 +228,8 @@ def save_adapter(model: nn.Module, lora: LoraSection, folder: Path, *, base: str
         "bias": "none",
         "inference_mode": True,
     }
+    if lora.first_layer:
+        config["layers_to_transform"] = sorted({*map(_layer_number, lora_layers(model))})
     write_json(folder / CONFIG, config)
 
 
@@ -229,6 +245,7 @@ def read_adapter_config(folder: Path) -> LoraSection:
         alpha=config["lora_alpha"],
         dropout=config["lora_dropout"],
         target_modules=tuple(config["target_modules"]),
+        first_layer=min(config.get("layers_to_transform") or [0]),
     )
 
 

@@ -8,6 +8,7 @@ layers are run; their difference is one layer, so any depth costs seconds.
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,12 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from tooltune.config import LoraSection
 from tooltune.errors import ConfigError
 from tooltune.model.attention import ATTENTION
-from tooltune.model.layers import use_lean_layers
+from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.load import SUPPORTED
 from tooltune.model.lora import attach_lora
 from tooltune.packing.tree import TokenSequence, build_tree
 from tooltune.plan.estimate import Plan, make_job
-from tooltune.plan.memory import Job, Memory
+from tooltune.plan.memory import Job, Memory, static_bytes
 from tooltune.plan.shape import ModelShape
 from tooltune.train.gradients import summed_loss
 
@@ -97,6 +98,15 @@ def dry_run(shape: ModelShape, build: Callable[[int], nn.Module], step: Step) ->
     return DryRun(float(three + (shape.layers - 3) * (four - three)))
 
 
+def dry_run_job(job: Job) -> DryRun:
+    """Of our engine. Layers below the adapter add their weights, and nothing that stays."""
+    adapted = replace(job, shape=replace(job.shape, layers=job.backward_layers("lora")))
+    adapted = replace(adapted, first_layer=0)
+    run = dry_run(adapted.shape, partial(build_model, adapted), engine_step(adapted))
+    below = static_bytes(job, "lora")[0] - static_bytes(adapted, "lora")[0]
+    return DryRun(run.peak_bytes + below)
+
+
 def refine_plan(made: Plan) -> Plan:
     """The chosen device's LoRA memory from a dry run of our engine instead of the closed form.
 
@@ -108,7 +118,7 @@ def refine_plan(made: Plan) -> Plan:
             f"--dry-run: executes tooltune's own engine (got trainer {job.trainer.name}, model "
             f"type {job.shape.family}; it runs {', '.join(SUPPORTED)}). Plan without --dry-run."
         )
-    run = dry_run(job.shape, lambda layers: build_model(job, layers), engine_step(job))
+    run = dry_run_job(job)
     memory = {**made.chosen.memory, "lora": _refine_memory(made.chosen.memory["lora"], run)}
     chosen = replace(made.chosen, memory=memory)
     devices = tuple(chosen if row is made.chosen else row for row in made.devices)
@@ -129,7 +139,12 @@ def build_model(job: Job, layers: int) -> nn.Module:
         vocab_size=shape.vocab,
         tie_word_embeddings=shape.tied,
     )
-    lora = LoraSection(rank=job.rank, target_modules=tuple(job.target_modules), dropout=job.dropout)
+    lora = LoraSection(
+        rank=job.rank,
+        target_modules=tuple(job.target_modules),
+        dropout=job.dropout,
+        first_layer=job.first_layer,
+    )
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             config, dtype=getattr(torch, job.dtype), attn_implementation=ATTENTION
@@ -137,9 +152,7 @@ def build_model(job: Job, layers: int) -> nn.Module:
         attach_lora(model, lora)
     use_lean_layers(model)
     if job.checkpointing:
-        model.activation_checkpointing_enable(
-            activation_checkpointing_kwargs={"use_reentrant": False}
-        )
+        recompute_activations(model)
     model.train()
     return model  # type: ignore[no-any-return]
 

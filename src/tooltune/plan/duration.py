@@ -2,8 +2,9 @@
 
 Per computed token, with N_l weights in linear layers, P_l adapter parameters and a the forward
 operations of attention: LoRA 4 N_l + 6 P_l + 3.5 a (no weight gradients for frozen matrices), with
-checkpointing 6 N_l + 8 P_l + 4.5 a; full fine-tuning 6 N_l + 3.5 a, with it 7.5 N_l + 4.5 a. Equal
-to torch's FlopCounterMode on Qwen3-1.7B within 0.1 % (8.593 GFLOP a token, formula 8.595).
+checkpointing 6 N_l + 8 P_l + 4.5 a; full fine-tuning 6 N_l + 3.5 a, with it 7.5 N_l + 4.5 a. Layers
+below `lora.first_layer` run forward once: 2 N_l + a of theirs. Equal to torch's FlopCounterMode on
+Qwen3-1.7B within 0.1 % (8.593 GFLOP a token, formula 8.595).
 """
 
 import math
@@ -32,7 +33,9 @@ class Duration:
 def flops_per_token(job: Job, workload: Workload, method: Method) -> float:
     """Training operations of one computed token, the loss included."""
     shape = job.shape
-    counted = count_parameters(shape, rank=job.rank, target_modules=job.target_modules)
+    counted = count_parameters(
+        shape, rank=job.rank, target_modules=job.target_modules, first_layer=job.first_layer
+    )
     attention = shape.layers * 4 * shape.qd * workload.mean_depth_tokens
     head = shape.vocab * shape.hidden * _scored_fraction(job, workload)
     # Chunked losses compute the logits of a tile twice: forward, and again for the gradient.
@@ -40,10 +43,11 @@ def flops_per_token(job: Job, workload: Workload, method: Method) -> float:
     if method == "full":
         linear = (7.5 if job.checkpointing else 6.0) * counted.linear
         return linear + (4.5 if job.checkpointing else 3.5) * attention + head
-    trained = counted.lora_trainable
+    trained, back = counted.lora_trainable, job.backward_layers(method) / shape.layers
     if job.checkpointing:
-        return 6 * counted.linear + 8 * trained + 4.5 * attention + head
-    return 4 * counted.linear + 6 * trained + 3.5 * attention + head
+        frozen = (2 + 4 * back) * counted.linear + (1 + 3.5 * back) * attention
+        return frozen + 8 * trained + head
+    return (2 + 2 * back) * counted.linear + (1 + 2.5 * back) * attention + 6 * trained + head
 
 
 def estimate_duration(

@@ -98,7 +98,10 @@ def plan(request: Request, *, device: Device | None = None) -> Plan:
     return Plan(
         request=request,
         parameters=count_parameters(
-            request.shape, rank=recipe.lora.rank, target_modules=recipe.lora.target_modules
+            request.shape,
+            rank=recipe.lora.rank,
+            target_modules=recipe.lora.target_modules,
+            first_layer=recipe.lora.first_layer,
         ),
         devices=devices,
         chosen=devices[0] if device else cheapest(devices) or devices[0],
@@ -138,6 +141,7 @@ def make_job(request: Request, device: Device) -> Job:
         micro_batch_tokens=request.workload.largest_micro_batch_tokens,
         sequence_tokens=request.workload.longest_sequence_tokens,
         checkpointing=checkpointing is True,
+        first_layer=recipe.lora.first_layer,
         dropout=recipe.lora.dropout,
         context_bytes=device.context_mib * 2**20,
         fragmentation=device.fragmentation,

@@ -95,9 +95,15 @@ class Job:
     sequence_tokens: int
     """Longest sequence; matters only where attention keeps its scores."""
     checkpointing: bool
+    first_layer: int = 0
+    """Layers below it have no adapter and are not run backward."""
     dropout: float = 0.0
     context_bytes: float = 0.0
     fragmentation: float = 0.10
+
+    def backward_layers(self, method: Method) -> int:
+        """Full fine-tuning trains them all."""
+        return self.shape.layers - (0 if method == "full" else self.first_layer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +181,19 @@ class _Moving:
 
 def _moving_bytes(job: Job, method: Method, temporary: float) -> _Moving:
     tokens, shape, c = job.micro_batch_tokens, job.shape, _BYTES[job.dtype]
-    is_lean = _is_lean(job, method)
+    is_lean, layers = _is_lean(job, method), job.backward_layers(method)
     layer = tokens * layer_bytes_per_token(job, method)
     scores = _score_bytes(job)
     fixed = _CUBLAS_BYTES + temporary
     if job.checkpointing:
-        boundaries = float(tokens * shape.layers * c * shape.hidden)
+        boundaries = float(tokens * layers * c * shape.hidden)
         recomputed = (_RECOMPUTED_LEAN_LAYER if is_lean else _RECOMPUTED_LAYER) * layer
         attention = _RECOMPUTED_SCORES * scores
         extra = 0 if is_lean else _TEMPORARIES_CHECKPOINTED * shape.hidden
         work = float(tokens * extra + fixed)
         saved, backward = boundaries + work, recomputed + attention
         return _Moving(boundaries, recomputed, attention, work, saved, backward)
-    activations, attention = float(shape.layers * layer), float(shape.layers * scores)
+    activations, attention = float(layers * layer), float(layers * scores)
     lean, usual = _LEAN_TEMPORARIES * c * shape.intermediate, _TEMPORARIES * shape.hidden
     work = float(tokens * (lean if is_lean else usual) + fixed)
     return _Moving(activations, 0.0, attention, work, activations + attention, work)
@@ -199,7 +205,12 @@ def static_bytes(job: Job, method: Method) -> tuple[float, float, float, float, 
     Full fine-tuning is mixed precision as transformers does it: float32 weights, gradients and two
     Adam moments, 16 bytes a parameter. Adapters are float32 everywhere.
     """
-    counted = count_parameters(job.shape, rank=job.rank, target_modules=job.target_modules)
+    counted = count_parameters(
+        job.shape,
+        rank=job.rank,
+        target_modules=job.target_modules,
+        first_layer=job.first_layer,
+    )
     c = _BYTES[job.dtype]
     largest_matrix = float(c * job.shape.hidden * job.shape.intermediate)
     if method == "full":

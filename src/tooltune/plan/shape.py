@@ -111,14 +111,21 @@ def read_shape(config: dict[str, Any], *, where: str) -> ModelShape:
     )
 
 
-def count_parameters(shape: ModelShape, *, rank: int, target_modules: Sequence[str]) -> Parameters:
+def count_parameters(
+    shape: ModelShape, *, rank: int, target_modules: Sequence[str], first_layer: int = 0
+) -> Parameters:
     """Exact counts, equal to instantiating the model and its adapter.
 
     An adapter on a layer in -> out has rank x (in + out) parameters.
     """
-    layers = shape.linear_layers()
+    if first_layer >= shape.layers:
+        raise ConfigError(
+            f"lora.first_layer: no layer is left to adapt (got {first_layer}, this model's are 0 "
+            f"to {shape.layers - 1}). Take a lower one."
+        )
+    layers, adapted = shape.linear_layers(), shape.layers - first_layer
     by_module = {
-        name: shape.layers * rank * sum(layers[name]) for name in layers if name in target_modules
+        name: adapted * rank * sum(layers[name]) for name in layers if name in target_modules
     }
     if unknown := [name for name in target_modules if name not in layers]:
         raise ConfigError(

@@ -102,9 +102,10 @@ def advise(made: Plan, *, budget_usd: float | None, deadline_hours: float | None
 
 def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
     """Each term's formula, with this run's sizes in it. P_l: adapter parameters."""
-    shape = job.shape
+    shape, kept = job.shape, "L_b" if job.first_layer else "L"
+    backward = f"L_b={job.backward_layers('lora')} (run backward) " if job.first_layer else ""
     sizes = (
-        f"L={shape.layers} h={shape.hidden} i={shape.intermediate} qd={shape.qd} kd={shape.kd} "
+        f"L={shape.layers} {backward}h={shape.hidden} i={shape.intermediate} qd={shape.qd} kd={shape.kd} "
         f"V={shape.vocab} r={job.rank} N={job.micro_batch_tokens}"
     )
     loss = {
@@ -113,7 +114,11 @@ def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
         "edges": f"{4 if job.dtype == 'float32' else 6} x 256 V + 2 c h N",
     }[job.trainer.loss]
     layer, again, spare = _layer_formulas(job)
-    saved = "L c h N (one boundary a layer)" if job.checkpointing else "L A N (all layers)"
+    saved = (
+        f"{kept} c h N (one boundary a layer)"
+        if job.checkpointing
+        else f"{kept} A N (all of these layers)"
+    )
     return (
         ("sizes", sizes),
         ("weights", "c P (LoRA), 4 P (full), 0.5156 P_linear + c P_other (QLoRA)"),

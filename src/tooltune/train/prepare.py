@@ -3,6 +3,7 @@
 import torch
 
 from tooltune.config import Recipe
+from tooltune.model.layers import recompute_activations
 from tooltune.model.load import LoadedModel, choose_device, choose_dtype, load_base
 from tooltune.model.lora import attach_lora, lora_layers
 from tooltune.train.checkpoint import Progress
@@ -30,9 +31,7 @@ def prepare_training(
     if recipe.train.shard_base:
         shard_base(loaded.model, device)
     if checkpointing:
-        loaded.model.activation_checkpointing_enable(  # type: ignore[operator]
-            activation_checkpointing_kwargs={"use_reentrant": False}
-        )
+        recompute_activations(loaded.model)
     layers = lora_layers(loaded.model).values()
     optimizer = torch.optim.AdamW(
         [
