@@ -105,8 +105,8 @@ def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
     shape, kept = job.shape, "L_b" if job.first_layer else "L"
     backward = f"L_b={job.backward_layers('lora')} (run backward) " if job.first_layer else ""
     sizes = (
-        f"L={shape.layers} {backward}h={shape.hidden} i={shape.intermediate} qd={shape.qd} kd={shape.kd} "
-        f"V={shape.vocab} r={job.rank} N={job.micro_batch_tokens}"
+        f"L={shape.layers} {backward}h={shape.hidden} i={shape.intermediate} qd={shape.qd} "
+        f"kd={shape.kd} V={shape.vocab} r={job.rank} N={job.micro_batch_tokens}"
     )
     loss = {
         "full": "12 V N (float32 log-softmax and two gradients)",
@@ -114,11 +114,9 @@ def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
         "edges": f"{4 if job.dtype == 'float32' else 6} x 256 V + 2 c h N",
     }[job.trainer.loss]
     layer, again, spare = _layer_formulas(job)
-    saved = (
-        f"{kept} c h N (one boundary a layer)"
-        if job.checkpointing
-        else f"{kept} A N (all of these layers)"
-    )
+    saved = f"{kept} A N (all layers)"
+    if job.checkpointing:
+        saved = f"{kept} c h N (one boundary a layer)"
     return (
         ("sizes", sizes),
         ("weights", "c P (LoRA), 4 P (full), 0.5156 P_linear + c P_other (QLoRA)"),
