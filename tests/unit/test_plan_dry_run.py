@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from tests.data.published_t4 import RUNS, predict_by_dry_run, predict_in_closed_form
+from torch.utils.flop_counter import FlopCounterMode
 
 from tooltune.config import LINEAR_LAYERS
 from tooltune.errors import ConfigError
@@ -20,10 +21,12 @@ from tooltune.plan.dry_run import (
     engine_step,
     refine_plan,
 )
+from tooltune.plan.duration import flops_per_token
 from tooltune.plan.estimate import plan
 from tooltune.plan.memory import TRAINERS, Job, estimate_memory
 from tooltune.plan.request import make_request
 from tooltune.plan.tables import load_tables
+from tooltune.plan.workload import workload_from_averages
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*gradient_checkpointing:FutureWarning"  # peft 0.21.2
@@ -78,6 +81,32 @@ def test_layers_below_the_adapter_cost_their_weights_only(checkpointing):
     every = engine_job(shape=shape, checkpointing=checkpointing)
     assert composed < 0.9 * dry_run_job(every).peak_bytes or checkpointing
     assert estimate_memory(job, "full") == estimate_memory(every, "full")
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("first_layer", [0, 4])
+def test_planned_operations_are_those_of_a_step(first_layer, checkpointing):
+    """But for attention, which the counter does not know on a processor, and the gradient of the
+    first adapted layer's inputs, which nobody needs."""
+    shape = replace(load_tables().shape("smollm2-135m"), layers=8)
+    job = engine_job(shape=shape, first_layer=first_layer, checkpointing=checkpointing)
+    tokens = 400
+    job = replace(job, micro_batch_tokens=tokens)
+    model = build_model(job, shape.layers).to_empty(device="cpu")
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data.zero_()
+    with FlopCounterMode(display=False) as counter:
+        engine_step(job)(model)
+    epoch = workload_from_averages(
+        examples=1,
+        mean_tokens=tokens,
+        prefix_tokens=0,
+        examples_per_step=1,
+        micro_batch_tokens=tokens,
+        shares_prefixes=True,
+    )
+    planned = tokens * flops_per_token(job, replace(epoch, mean_depth_tokens=0.0), "lora")
+    assert counter.get_total_flops() == pytest.approx(planned, rel=0.02)
 
 
 def test_the_tracker_counts_a_storage_until_it_dies():

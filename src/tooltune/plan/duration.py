@@ -38,8 +38,8 @@ def flops_per_token(job: Job, workload: Workload, method: Method) -> float:
     )
     attention = shape.layers * 4 * shape.qd * workload.mean_depth_tokens
     head = shape.vocab * shape.hidden * _scored_fraction(job, workload)
-    # Chunked losses compute the logits of a tile twice: forward, and again for the gradient.
-    head *= 4 if job.trainer.loss == "full" else 6
+    # Tiles are computed twice, forward and again for the gradient; ours meets each chunk once.
+    head *= 6 if job.trainer.loss == "tiles" else 4
     if method == "full":
         linear = (7.5 if job.checkpointing else 6.0) * counted.linear
         return linear + (4.5 if job.checkpointing else 3.5) * attention + head
