@@ -14,7 +14,6 @@ import os
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from tooltune.config import LINEAR_LAYERS, TrainSection
 from tooltune.heap import restart_with_own_heap
 from tooltune.model.lora import trainable_parameters
 from tooltune.packing.tree import TokenSequence
-from tooltune.plan.dry_run import build_model, dry_run, engine_step
+from tooltune.plan.dry_run import build_model, dry_run_job
 from tooltune.plan.memory import GIB, TRAINERS, Job, estimate_memory
 from tooltune.plan.shape import ModelShape
 from tooltune.plan.tables import load_tables
@@ -140,7 +139,7 @@ def fake_rows() -> Iterator[str]:
     for name, dtype, tokens, checkpointing in FAKE:
         case = Case(name, load_tables().shape(name), tokens, checkpointing)
         job = replace(make_job(case, 0.0), dtype=dtype)
-        ran = dry_run(job.shape, partial(build_model, job), engine_step(job)).peak_bytes / GIB
+        ran = dry_run_job(job).peak_bytes / GIB
         closed = estimate_memory(job, "lora").allocated / GIB
         title = name.rpartition("/")[2].replace("smollm2-135m", "SmolLM2-135M")
         yield (

@@ -63,7 +63,7 @@ def test_published_t4_runs_are_predicted_within_3_percent_by_the_dry_run(run):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_closed_form_of_our_engine_agrees_with_its_dry_run(checkpointing, dtype):
     job = engine_job(checkpointing=checkpointing, dtype=dtype, micro_batch_tokens=4000)
-    ran = dry_run(job.shape, lambda layers: build_model(job, layers), engine_step(job))
+    ran = dry_run_job(job)
     # The closed form counts cuBLAS's workspace; the fake run has only tensors.
     tensors_and_workspace = ran.peak_bytes + 16 * 2**20
     assert estimate_memory(job, "lora").allocated == pytest.approx(tensors_and_workspace, rel=0.08)
@@ -79,7 +79,7 @@ def test_layers_below_the_adapter_cost_their_weights_only(checkpointing):
     assert composed == pytest.approx(whole.peak_bytes, rel=0.01)
     assert estimate_memory(job, "lora").allocated == pytest.approx(composed, rel=0.12)
     every = engine_job(shape=shape, checkpointing=checkpointing)
-    assert composed < 0.9 * dry_run_job(every).peak_bytes or checkpointing
+    assert composed < (0.97 if checkpointing else 0.9) * dry_run_job(every).peak_bytes
     assert estimate_memory(job, "full") == estimate_memory(every, "full")
 
 

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 from tooltune.plan.memory import Job, Method, static_bytes
-from tooltune.plan.shape import count_parameters
 from tooltune.plan.tables import THIS, Basis, Device
 from tooltune.plan.workload import Workload
 
@@ -33,9 +32,7 @@ class Duration:
 def flops_per_token(job: Job, workload: Workload, method: Method) -> float:
     """Training operations of one computed token, the loss included."""
     shape = job.shape
-    counted = count_parameters(
-        shape, rank=job.rank, target_modules=job.target_modules, first_layer=job.first_layer
-    )
+    counted = job.parameters()
     attention = shape.layers * 4 * shape.qd * workload.mean_depth_tokens
     head = shape.vocab * shape.hidden * _scored_fraction(job, workload)
     # Tiles are computed twice, forward and again for the gradient; ours meets each chunk once.

@@ -20,7 +20,7 @@ from tooltune.plan.memory import (
     estimate_memory,
     largest_micro_batch_tokens,
 )
-from tooltune.plan.shape import ModelShape, Parameters, count_parameters
+from tooltune.plan.shape import ModelShape, Parameters
 from tooltune.plan.tables import Device, Price, Tables
 from tooltune.plan.workload import Workload
 
@@ -97,12 +97,7 @@ def plan(request: Request, *, device: Device | None = None) -> Plan:
     job = make_job(request, devices[0].device)
     return Plan(
         request=request,
-        parameters=count_parameters(
-            request.shape,
-            rank=recipe.lora.rank,
-            target_modules=recipe.lora.target_modules,
-            first_layer=recipe.lora.first_layer,
-        ),
+        parameters=job.parameters(),
         devices=devices,
         chosen=devices[0] if device else cheapest(devices) or devices[0],
         is_requested=device is not None,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from tooltune.plan.shape import ModelShape, count_parameters
+from tooltune.plan.shape import ModelShape, Parameters, count_parameters
 
 GIB = 2**30
 Method = Literal["full", "lora", "qlora"]
@@ -100,6 +100,15 @@ class Job:
     dropout: float = 0.0
     context_bytes: float = 0.0
     fragmentation: float = 0.10
+
+    def parameters(self) -> Parameters:
+        """Of the shape and this adapter."""
+        return count_parameters(
+            self.shape,
+            rank=self.rank,
+            target_modules=self.target_modules,
+            first_layer=self.first_layer,
+        )
 
     def backward_layers(self, method: Method) -> int:
         """Full fine-tuning trains them all."""
@@ -205,12 +214,7 @@ def static_bytes(job: Job, method: Method) -> tuple[float, float, float, float, 
     Full fine-tuning is mixed precision as transformers does it: float32 weights, gradients and two
     Adam moments, 16 bytes a parameter. Adapters are float32 everywhere.
     """
-    counted = count_parameters(
-        job.shape,
-        rank=job.rank,
-        target_modules=job.target_modules,
-        first_layer=job.first_layer,
-    )
+    counted = job.parameters()
     c = _BYTES[job.dtype]
     largest_matrix = float(c * job.shape.hidden * job.shape.intermediate)
     if method == "full":
