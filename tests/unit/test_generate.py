@@ -14,7 +14,8 @@ from torch import nn
 from tooltune.chat.render import Renderer
 from tooltune.config import ModelSection
 from tooltune.messages import Message
-from tooltune.model.generate import GROW_PLACES, Completion, Decoder, End
+from tooltune.model.decode import GROW_PLACES
+from tooltune.model.generate import Completion, Decoder, End
 from tooltune.model.load import LoadedModel, load_base
 
 SYSTEM = [7, 300, 41, 41, 90, 12, 5, 260]
@@ -150,6 +151,31 @@ def test_more_prompts_than_rows_are_decoded_in_batches(folder: Path) -> None:
     )
     assert made == complete(folder, prompts, 5)
     assert finished == [8, 8, len(prompts) - 16]
+
+
+@pytest.mark.parametrize("prefill_tokens", [1, 6, 14, 25])
+def test_prompts_computed_in_pieces_are_computed_alike(folder: Path, prefill_tokens: int) -> None:
+    """The last pair shares more than the others, so a piece below a piece is cut again."""
+    long = [[*SYSTEM, 9, 8, 7, first, 5, 6, 7, 8, 9] for first in (50, 51)]
+    prompts = [prompt for prompts in PROMPTS.values() for prompt in prompts] + long
+    made = Decoder(ours(folder), prefill_tokens=prefill_tokens).complete(
+        prompts, max_new_tokens=5, stop_token_ids=()
+    )
+    assert made == complete(folder, prompts, 5)
+
+
+def test_rows_of_very_different_length_are_kept_in_groups(folder: Path) -> None:
+    prompts = [[*SYSTEM, *range(20, 20 + own)] for own in (1, 40, 2, 90, 3, 41, 0, 12)]
+    decoder = Decoder(ours(folder))
+    with torch.inference_mode():
+        state, _, _ = decoder._prefill(sorted(prompts, key=len, reverse=True))
+    lengths = [group.lengths_B.tolist() for group in state.groups]
+    assert lengths == [[91, 42, 41], [13, 4, 3, 2, 1]]
+    free = complete(folder, prompts, 15)
+    stops = sorted({row.tokens[place + 3] for place, row in enumerate(free)})
+    made = complete(folder, prompts, 15, stops)
+    assert [row.tokens for row in made] == [reference(folder, one, 15, stops) for one in prompts]
+    assert len({len(row.tokens) for row in made}) > 2, "groups were meant to lose rows apart"
 
 
 def test_no_prompts_give_no_completions(folder: Path) -> None:

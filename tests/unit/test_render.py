@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
+from tooltune.chat.defuse import Defuser
 from tooltune.chat.render import TEMPLATE_PATH, Renderer
-from tooltune.chat.template import order_like
+from tooltune.chat.template import ChatTemplate, order_like
 from tooltune.errors import ModelError
 from tooltune.messages import Conversation, Message, Tool, ToolCall
 
@@ -409,10 +410,54 @@ def test_a_tokenizer_that_begins_every_text_with_a_space_is_encoded_whole() -> N
     renderer = Renderer(tokenizer, TEMPLATE_PATH.read_text())
     conversation = CONVERSATIONS["bare"]
     (sequence,) = renderer.sequences(conversation)
-    text = renderer._text(conversation.messages, (), is_prompt=False)
+    text = renderer._template.text(conversation.messages, (), is_prompt=False)
     whole = tokenizer.encode(text, add_special_tokens=False).ids
     assert sequence.tokens.tolist() == until_stop(whole, renderer.stop_token_ids[0])
     assert sequence.tokens[: len(renderer.prompt([THANKS]))].tolist() == renderer.prompt([THANKS])
+
+
+TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ m.tool_calls or '' }};{% endfor %}"
+SHOWN = "{{ tools | tojson if tools else '' }}"
+SYSTEM_FIRST = "{% if messages[0].role == 'system' %}<s>{{ messages[0].content }}{% endif %}"
+CATALOGS = {
+    "in front": (SHOWN + TURNS, True),
+    "behind the system text": (
+        SYSTEM_FIRST
+        + SHOWN
+        + TURNS.replace("{% end", "{% endif %}{% end").replace(
+            "%}<", "%}{% if not (loop.first and m.role == 'system') %}<"
+        ),
+        True,
+    ),
+    "behind the turns": (TURNS + SHOWN, False),
+    "in the last turn": (TURNS.replace(";", "{{ tools if loop.last }};"), False),
+    "only beside calls": (TURNS.replace(";", "{{ tools if m.tool_calls }};"), False),
+    "a system text of its own": (
+        "{{ '' if messages[0].role == 'system' else '<s>Be brief.' }}" + SHOWN + TURNS,
+        False,
+    ),
+    "counted turns": (SHOWN + "{{ messages | length }}" + TURNS, False),
+}
+
+
+@pytest.mark.parametrize("name", CATALOGS)
+@pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=NAMES)
+def test_a_catalog_is_rendered_once_where_that_changes_nothing(
+    name: str, conversation: Conversation
+) -> None:
+    source, stands_apart = CATALOGS[name]
+    template = ChatTemplate(source, special_tokens={}, defuser=Defuser({}), where="test")
+    assert template.has_heads is stands_apart
+    for is_prompt in (True, False):
+        for length in range(1, len(conversation.messages) + 1):
+            messages, tools = conversation.messages[:length], conversation.tools
+            plain = template._render(messages, tools, is_prompt=is_prompt, schemas_of=tools)
+            assert template.text(messages, tools, is_prompt=is_prompt) == plain
+
+
+def test_real_templates_render_their_catalog_once(smollm2: Renderer, qwen3: Renderer) -> None:
+    assert smollm2._template.has_heads
+    assert qwen3._template.has_heads
 
 
 def test_a_folder_without_tokenizer_is_named(tmp_path: Path) -> None:

@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
-from tooltune.chat.defuse import Defuser, replace_unencodable
+from tooltune.chat.defuse import Defuser
 from tooltune.chat.folder import TokenizerFiles, read_files, special_tokens, write_files
 from tooltune.chat.parse import Parsed, parse
-from tooltune.chat.template import compile_template, messages_to_template
+from tooltune.chat.template import (
+    PROBE_RESULT,
+    PROBE_TEXT,
+    PROBE_TOOLS,
+    PROBE_TURNS,
+    QUESTION,
+    ChatTemplate,
+)
 from tooltune.errors import ModelError
 from tooltune.messages import Conversation, Message, Tool, ToolCall
 from tooltune.packing.tree import TokenSequence
@@ -28,18 +34,6 @@ TEMPLATE_PATH = Path(__file__).parent / "templates" / "chatml_tools.jinja"
 """Our template, for ChatML models whose own template shows no tools."""
 
 _CHATML_TOKENS = ("<|im_start|>", "<|im_end|>")
-_CONTENT, _RESULT = "Xyzzy", "Plugh"
-_QUESTION = Message(role="user", content="?")
-_PROBE_TOOLS = (Tool(name=_CONTENT, input_schema={"type": "object", "properties": {}}),)
-_PROBE_CALL = ToolCall(id="call00000", name=_CONTENT, arguments={})
-_PROBE_TURNS = (
-    _QUESTION,
-    Message(role="assistant", tool_calls=(_PROBE_CALL,)),
-    Message(role="tool", content=_RESULT, tool_call_id="call00000"),
-    Message(role="assistant", content=_CONTENT),
-    _QUESTION,
-    Message(role="assistant", content=_CONTENT),
-)
 
 
 class Renderer:
@@ -64,11 +58,12 @@ class Renderer:
         self.template = template
         self.config = config or {}
         self.where = where
-        self._compiled = compile_template(template, where=where)
         self._special_tokens = special_tokens(self.config)
         added = {token.content: i for i, token in tokenizer.get_added_tokens_decoder().items()}
         self._defuser = Defuser(added)
-        self._tools_cache: dict[tuple[int, ...], tuple[tuple[Tool, ...], list[dict[str, Any]]]] = {}
+        self._template = ChatTemplate(
+            template, special_tokens=self._special_tokens, defuser=self._defuser, where=where
+        )
         self._turn_head, self._stop = self._measure_turn(added)
         self.stop_token_ids = _stop_token_ids(self._stop, self._special_tokens, added)
         self._encode_piece = lru_cache(maxsize=1024)(self._encode_whole)
@@ -99,7 +94,7 @@ class Renderer:
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
         """Tokens up to where the assistant speaks next."""
-        return self._encode(self._text(messages, tools, is_prompt=True))
+        return self._encode(self._template.text(messages, tools, is_prompt=True))
 
     def sequences(self, conversation: Conversation) -> list[TokenSequence]:
         """One sequence, or a further one wherever the template rewrites what came before.
@@ -112,7 +107,9 @@ class Renderer:
         for index, message in enumerate(conversation.messages):
             if message.role != "assistant":
                 continue
-            text = self._text(conversation.messages[:index], conversation.tools, is_prompt=True)
+            text = self._template.text(
+                conversation.messages[:index], conversation.tools, is_prompt=True
+            )
             prompt = self._encode(text)
             tokens = self._continue(text, prompt, self._turn(message, conversation.tools))
             mask = [0] * len(prompt)
@@ -128,17 +125,17 @@ class Renderer:
     @cached_property
     def preserves_prefix(self) -> bool:
         """Whether the template leaves earlier turns as they were (measured). Qwen3's does not."""
-        probe = Conversation(id="probe", messages=_PROBE_TURNS, tools=_PROBE_TOOLS)
+        probe = Conversation(id="probe", messages=PROBE_TURNS, tools=PROBE_TOOLS)
         return len(self.sequences(probe)) == 1
 
     @cached_property
     def shows_tools(self) -> bool:
         """Whether tools, calls and results all reach the prompt (measured)."""
         try:
-            text = self._text(_PROBE_TURNS[:3], _PROBE_TOOLS, is_prompt=True)
+            text = self._template.text(PROBE_TURNS[:3], PROBE_TOOLS, is_prompt=True)
         except ModelError:
             return False
-        return text.count(_CONTENT) >= 2 and _RESULT in text
+        return text.count(PROBE_TEXT) >= 2 and PROBE_RESULT in text
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text with control tokens spelled out."""
@@ -170,7 +167,7 @@ class Renderer:
 
     def _turn(self, message: Message, tools: Sequence[Tool]) -> str:
         """What the model has to generate for this turn, whatever history the template rewrites."""
-        text = self._text([_QUESTION, message], (), is_prompt=False, schemas_of=tools)
+        text = self._template.text([QUESTION, message], (), is_prompt=False, schemas_of=tools)
         start = len(self._turn_head)
         end = text.find(self._stop, start)
         if end < 0 or not text.startswith(self._turn_head):
@@ -179,43 +176,6 @@ class Renderer:
                 "Use a template that treats them all alike."
             )
         return text[start : end + len(self._stop)]
-
-    def _text(
-        self,
-        messages: Sequence[Message],
-        tools: Sequence[Tool],
-        *,
-        is_prompt: bool,
-        schemas_of: Sequence[Tool] = (),
-    ) -> str:
-        schemas = {tool.name: tool.input_schema for tool in tools or schemas_of}
-        try:
-            text = self._compiled.render(
-                messages=messages_to_template(messages, schemas, self._defuser),
-                tools=self._tools_to_template(tools) or None,
-                documents=None,
-                add_generation_prompt=is_prompt,
-                enable_thinking=False,
-                **self._special_tokens,
-            )
-        except TemplateError as error:
-            raise ModelError(
-                f"{self.where}: the chat template refuses the messages ({error}). "
-                "Change the conversation or the template."
-            ) from None
-        return replace_unencodable(text)
-
-    def _tools_to_template(self, tools: Sequence[Tool]) -> list[Any]:
-        """Conversations with the same catalog hold the same Tool objects: work is done once."""
-        key = tuple(map(id, tools))
-        if key in self._tools_cache:
-            return self._tools_cache[key][1]
-        values = [self._defuser.defuse_json(tool.to_openai()) for tool in tools]
-        if len(self._tools_cache) >= 256:
-            self._tools_cache.clear()
-        # The tools are kept with them, so that no id is given to another object.
-        self._tools_cache[key] = (tuple(tools), values)
-        return values
 
     def _encode_whole(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
@@ -240,8 +200,10 @@ class Renderer:
 
     def _measure_turn(self, added: dict[str, int]) -> tuple[str, str]:
         """What stands before the assistant's first word, after `?`, and its stop token."""
-        probe = Message(role="assistant", content=_CONTENT)
-        head, _, tail = self._text([_QUESTION, probe], (), is_prompt=False).partition(_CONTENT)
+        probe = Message(role="assistant", content=PROBE_TEXT)
+        head, _, tail = self._template.text([QUESTION, probe], (), is_prompt=False).partition(
+            PROBE_TEXT
+        )
         longest_first = sorted(map(re.escape, added), key=len, reverse=True)
         stop = re.search("|".join(longest_first) or "(?!)", tail)
         if stop is None:
@@ -255,8 +217,8 @@ class Renderer:
         """Where text may be encoded piece by piece (and the pieces remembered): behind the stop
         token and behind the generation prompt. None for tokenizers whose pieces do not add up,
         such as those that begin every text with a space."""
-        prompt = self._text([_QUESTION], (), is_prompt=True)
-        header = prompt.removeprefix(self._text([_QUESTION], (), is_prompt=False))
+        prompt = self._template.text([QUESTION], (), is_prompt=True)
+        header = prompt.removeprefix(self._template.text([QUESTION], (), is_prompt=False))
         cut = re.compile("|".join(re.escape(text) for text in (self._stop, header) if text))
         probes = (f"{prompt}Yes.{self._stop}\nNo", f"a {self._stop} b{self._stop}a{self._stop}")
         for probe in probes:

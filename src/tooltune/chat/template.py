@@ -1,9 +1,10 @@
-"""Chat templates compiled as transformers compiles them, and the plain values they are given.
+"""Conversation -> text, by a chat template compiled as transformers compiles it.
 
 Templates come with model folders and are untrusted: they run in Jinja's immutable sandbox and see
 strings, numbers, lists and dicts only.
 """
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,13 +15,132 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from tooltune.chat.defuse import Defuser
+from tooltune.chat.defuse import Defuser, replace_unencodable
 from tooltune.errors import ModelError
-from tooltune.messages import Message, ToolCall
+from tooltune.messages import Message, Tool, ToolCall
+
+PROBE_TEXT, PROBE_RESULT = "Xyzzy", "Plugh"
+QUESTION = Message(role="user", content="?")
+PROBE_TOOLS = (Tool(name=PROBE_TEXT, input_schema={"type": "object", "properties": {}}),)
+PROBE_TURNS = (
+    QUESTION,
+    Message(
+        role="assistant", tool_calls=(ToolCall(id="call00000", name=PROBE_TEXT, arguments={}),)
+    ),
+    Message(role="tool", content=PROBE_RESULT, tool_call_id="call00000"),
+    Message(role="assistant", content=PROBE_TEXT),
+    QUESTION,
+    Message(role="assistant", content=PROBE_TEXT),
+)
+"""What a template does is measured on these."""
+
+_MOST_CATALOGS = 256
+"""Remembered at once."""
 
 
-def compile_template(source: str, *, where: str) -> Template:
-    """Raises ModelError naming `where` and the line of a template that does not compile."""
+class ChatTemplate:
+    """One template with the tokenizer's control strings.
+
+    Most of a prompt is its catalog, the same for many conversations. Where that stands apart from
+    the turns, it is rendered once.
+    """
+
+    def __init__(
+        self, source: str, *, special_tokens: Mapping[str, str], defuser: Defuser, where: str
+    ) -> None:
+        """Raises ModelError naming `where` and the line of a template that does not compile."""
+        self._compiled = _compile(source, where=where)
+        self._special_tokens, self._defuser, self._where = special_tokens, defuser, where
+        self._tools_cache: dict[Any, tuple[Sequence[Tool], list[Any]]] = {}
+        self._heads_cache: dict[Any, tuple[Sequence[Tool], str]] = {}
+        self.has_heads = self._measure_heads()
+
+    def text(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        *,
+        is_prompt: bool,
+        schemas_of: Sequence[Tool] = (),
+    ) -> str:
+        """A prompt ends where the assistant speaks next. Arguments are in the order of the schemas
+        of `tools`, or of `schemas_of`, which are not shown. Raises ModelError where the template
+        refuses the messages."""
+        schemas_of = tools or schemas_of
+        is_system = bool(messages) and messages[0].role == "system"
+        turns = messages[is_system:]
+        if not self.has_heads or not turns or turns[0].role == "system":
+            return self._render(messages, tools, is_prompt=is_prompt, schemas_of=schemas_of)
+        head = self._head(messages[:is_system], tools)
+        return head + self._render(turns, (), is_prompt=is_prompt, schemas_of=schemas_of)
+
+    def _head(self, system: Sequence[Message], tools: Sequence[Tool]) -> str:
+        """What stands in front of the first turn; `system` holds one message or none."""
+        key = (tuple(message.content for message in system), *map(id, tools))
+        if key not in self._heads_cache:
+            text = self._render([*system, QUESTION], tools, is_prompt=False)
+            head = text.removesuffix(self._render([QUESTION], (), is_prompt=False))
+            _remember(self._heads_cache, key, (tuple(tools), head))
+        return self._heads_cache[key][1]
+
+    def _measure_heads(self) -> bool:
+        """Whether system text and catalog make one text in front of any turns. Not where they
+        are part of a user's message, or where the template adds a system text of its own."""
+        lengths = range(1, len(PROBE_TURNS) + 1)
+        systems = ((), (Message(role="system", content=PROBE_TEXT),))
+        probes = itertools.product(systems, ((), PROBE_TOOLS), lengths, (True, False))
+        try:
+            return all(
+                self._head(system, tools) + self._render(turns, (), is_prompt=is_prompt)
+                == self._render([*system, *turns], tools, is_prompt=is_prompt)
+                for system, tools, length, is_prompt in probes
+                for turns in (PROBE_TURNS[:length],)
+            )
+        except ModelError:
+            return False
+
+    def _render(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        *,
+        is_prompt: bool,
+        schemas_of: Sequence[Tool] = (),
+    ) -> str:
+        schemas = {tool.name: tool.input_schema for tool in schemas_of}
+        try:
+            text = self._compiled.render(
+                messages=messages_to_template(messages, schemas, self._defuser),
+                tools=self._tools_to_template(tools) or None,
+                documents=None,
+                add_generation_prompt=is_prompt,
+                enable_thinking=False,
+                **self._special_tokens,
+            )
+        except TemplateError as error:
+            raise ModelError(
+                f"{self._where}: the chat template refuses the messages ({error}). "
+                "Change the conversation or the template."
+            ) from None
+        return replace_unencodable(text)
+
+    def _tools_to_template(self, tools: Sequence[Tool]) -> list[Any]:
+        """Conversations with the same catalog hold the same Tool objects: work is done once."""
+        key = tuple(map(id, tools))
+        if key not in self._tools_cache:
+            values = [self._defuser.defuse_json(tool.to_openai()) for tool in tools]
+            _remember(self._tools_cache, key, (tuple(tools), values))
+        return self._tools_cache[key][1]
+
+
+def _remember(cache: dict[Any, Any], key: Any, value: Any) -> None:
+    """Values hold the tools that their key names by id, so that no other object gets that id."""
+    if len(cache) >= _MOST_CATALOGS:
+        cache.clear()
+    cache[key] = value
+
+
+def _compile(source: str, *, where: str) -> Template:
     try:
         return _ENVIRONMENT.from_string(source)
     except TemplateError as error:

@@ -27,7 +27,7 @@ from tooltune.messages import Conversation, Message, ToolCall, ToolResult
 from tooltune.worlds.desk import World
 from tooltune.worlds.sandbox import Sandbox
 
-CASES_AT_ONCE = 120
+CASES_AT_ONCE = 240
 """Handed to the decoder together; `progress` hears of each such batch."""
 
 

@@ -22,6 +22,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
+from tooltune.model.decode import DecodeState, decode_attention
 from tooltune.packing.tree import IntArray, Piece, PrefixTree, Segment
 
 ATTENTION = "tooltune"
@@ -238,48 +239,6 @@ def _merge(out: Tensor, lse: Tensor, block_out: Tensor, block_lse: Tensor) -> No
 
 def _lse_dtype(q: Tensor) -> torch.dtype:
     return torch.float64 if q.dtype == torch.float64 else torch.float32
-
-
-@dataclass(slots=True)
-class DecodeState:
-    """Keys and values while B rows are decoded one token at a time.
-
-    `root_*` is computed once and seen by all rows; `own_*` (layer, B, G, M, K) holds each row's
-    further tokens, `lengths_B` of them filled, the token being computed included.
-    """
-
-    root_k: list[Tensor]
-    root_v: list[Tensor]
-    own_k: list[Tensor]
-    own_v: list[Tensor]
-    lengths_B: Tensor
-    hidden_BM: Tensor
-    """Additive mask of the unfilled places, -inf there."""
-
-
-def decode_attention(
-    q: Tensor, k: Tensor, v: Tensor, layer: int, state: DecodeState, scale: float
-) -> Tensor:
-    """Store this token's k, v (B, G, 1, K) and attend with q (B, H, 1, K)."""
-    rows = torch.arange(len(q), device=q.device)
-    own_k, own_v = state.own_k[layer], state.own_v[layer]
-    own_k[rows, :, state.lengths_B - 1] = k[:, :, 0]
-    own_v[rows, :, state.lengths_B - 1] = v[:, :, 0]
-    B, H, _, K = q.shape
-    G = k.shape[1]
-    grouped_BGRK = q.view(B, G, H // G, K)
-    scores = torch.matmul(grouped_BGRK, own_k.transpose(-1, -2)).float() * scale
-    scores += state.hidden_BM[:, None, None, :]
-    root_k, root_v = state.root_k[layer], state.root_v[layer]
-    flat_GQK = grouped_BGRK.transpose(0, 1).reshape(G, -1, K)
-    root = torch.matmul(flat_GQK, root_k[0].transpose(-1, -2)).float() * scale
-    root = root.view(G, B, H // G, -1).transpose(0, 1)
-    weights = torch.cat([root, scores], dim=-1).softmax(-1).to(q.dtype)
-    P = root_k.shape[2]
-    own_out = torch.matmul(weights[..., P:], own_v)
-    root_weights = weights[..., :P].transpose(0, 1).reshape(G, B * (H // G), P)
-    root_out = torch.matmul(root_weights, root_v[0]).view(G, B, H // G, K).transpose(0, 1)
-    return (root_out + own_out).reshape(B, H, 1, K)
 
 
 def attend(

@@ -1,8 +1,9 @@
 """Greedy decoding of many prompts at once, each distinct prompt token computed once.
 
-The prompts go through the model as one prefix tree; what all of them share (system prompt and
-catalog) keeps one copy of its keys and values, the rest of each prompt gets a place of its own.
-Rows leave the batch when they stop. Shapes: B rows, G key/value heads, M places, K head size.
+The prompts go through the model as one prefix tree, cut into pieces that bound the memory; what all
+of them share (system prompt and catalog) keeps one copy of its keys and values, the rest of each
+prompt gets a place of its own. Rows leave the batch when they stop. Shapes: B rows, G key/value
+heads, M places, K head size.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +17,13 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from tooltune.model.attention import ATTENTION, DecodeState, KeysValues
+from tooltune.model.attention import ATTENTION, KeysValues
+from tooltune.model.decode import GROW_PLACES, DecodeRows, DecodeState, kept_rows, open_place
 from tooltune.model.forward import tree_hidden
 from tooltune.model.load import LoadedModel
-from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
+from tooltune.packing.pack import cut_tree
+from tooltune.packing.tree import IntArray, Piece, PrefixTree, TokenSequence, build_tree
 
-GROW_PLACES = 32
 COMPACT_FRACTION = 0.75
 
 
@@ -45,7 +47,9 @@ class Decoder:
     """A model that completes prompts, `batch_rows` at a time."""
 
     loaded: LoadedModel
-    batch_rows: int = 120
+    batch_rows: int = 240
+    prefill_tokens: int = 4096
+    """Distinct tokens of the prompts that are computed together, or those of the longest one."""
 
     @torch.inference_mode()
     def complete(
@@ -96,10 +100,11 @@ class Decoder:
     def _complete_batch(
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: frozenset[int]
     ) -> list[Completion]:
-        state, token_B, position_B = self._prefill(prompts)
+        # Longest first: neighbours make up a group.
+        rows = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
+        state, token_B, position_B = self._prefill([prompts[row] for row in rows])
         generated: list[list[int]] = [[] for _ in prompts]
         ends = [End.LENGTH] * len(prompts)
-        rows = list(range(len(prompts)))
         for step in range(max_new_tokens):
             going = []
             for place, (row, token) in enumerate(zip(rows, token_B.tolist(), strict=True)):
@@ -112,7 +117,7 @@ class Decoder:
                 break
             if len(going) <= COMPACT_FRACTION * len(rows):
                 kept = torch.tensor(going, device=token_B.device)
-                _keep_rows(state, kept)
+                state.groups = kept_rows(state.groups, kept)
                 token_B, position_B = token_B[kept], position_B[kept]
                 rows = [rows[place] for place in going]
             token_B = self._next_tokens(state, token_B, position_B)
@@ -131,17 +136,27 @@ class Decoder:
                 for tokens in prompts
             ]
         )
-        captured: KeysValues = {}
         leaf_Q, row_B = np.unique(tree.leaf_S, return_inverse=True)
-        hidden_QD = tree_hidden(model, tree, captured=captured, wanted_Q=leaf_Q)
-        hidden_BD = hidden_QD[torch.from_numpy(row_B).to(device)]
+        most_tokens = max(self.prefill_tokens, *map(len, prompts))
+        passes = [
+            one
+            for piece in cut_tree(tree, micro_batch_tokens=most_tokens)
+            for one in _run_piece(model, tree, piece, leaf_Q)
+        ]
+        hidden_BD = torch.cat([hidden for hidden, _ in passes])[torch.from_numpy(row_B).to(device)]
         token_B = model.lm_head(hidden_BD).argmax(-1)  # type: ignore[operator]
         position_B = torch.tensor([len(tokens) for tokens in prompts], device=device)
-        return _decode_state(tree, list(captured.values())), token_B, position_B
+        # Pieces in depth-first order are the tree.
+        captured = [
+            tuple(torch.cat(part, dim=2) for part in zip(*pairs, strict=True))
+            for pairs in zip(*(captured.values() for _, captured in passes), strict=True)
+        ]
+        return _decode_state(tree, captured), token_B, position_B
 
     def _next_tokens(self, state: DecodeState, token_B: Tensor, position_B: Tensor) -> Tensor:
         model = self.loaded.model
-        _open_place(state)
+        for group in state.groups:
+            open_place(group)
         hidden = model.model(  # type: ignore[operator]
             input_ids=token_B[:, None],
             position_ids=position_B[:, None],
@@ -165,7 +180,28 @@ def own_attention(model: Any) -> Iterator[None]:
             model.set_attn_implementation(ATTENTION)
 
 
-def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, Tensor]]) -> DecodeState:
+def _run_piece(
+    model: Any,
+    tree: PrefixTree,
+    piece: Piece,
+    leaf_Q: IntArray,
+    ancestors: tuple[KeysValues, ...] = (),
+) -> Iterator[tuple[Tensor, KeysValues]]:
+    """Hidden states of the prompts' ends (`leaf_Q`, ascending) in a piece, with the piece's keys
+    and values, then those of the pieces below."""
+    leaves = leaf_Q[(leaf_Q >= piece.start) & (leaf_Q < piece.end)] - piece.start
+    captured: KeysValues = {}
+    # Attention kernels ask for a query.
+    wanted_Q = leaves if len(leaves) else np.zeros(1, np.int64)
+    hidden_QD = tree_hidden(
+        model, tree, piece=piece, ancestors=ancestors, captured=captured, wanted_Q=wanted_Q
+    )
+    yield hidden_QD[: len(leaves)], captured
+    for below in piece.below:
+        yield from _run_piece(model, tree, below, leaf_Q, (*ancestors, captured))
+
+
+def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, ...]]) -> DecodeState:
     """Split each layer's keys and values into the part all rows share and each row's own."""
     first = tree.segments()[0]
     # A row that ends inside the shared segment has no token of its own; it keeps its last one.
@@ -173,20 +209,34 @@ def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, Tensor]]) -> De
         min(first.end, int(tree.leaf_S.min())) if first.subtree_end == tree.distinct_tokens else 0
     )
     paths = [tree.path(int(leaf))[root:] for leaf in tree.leaf_S]
+    return DecodeState(
+        root_k=[k[:, :, :root].contiguous() for k, _ in captured],
+        root_v=[v[:, :, :root].contiguous() for _, v in captured],
+        groups=[_decode_rows(group, captured) for group in _by_length(paths)],
+    )
+
+
+def _by_length(paths: list[IntArray]) -> Iterator[list[IntArray]]:
+    """Cut paths, longest first, into groups in which none has half the places of another."""
+    places = [len(path) + GROW_PLACES for path in paths]
+    start = 0
+    for end in range(1, len(paths) + 1):
+        if end == len(paths) or 2 * places[end] <= places[start]:
+            yield paths[start:end]
+            start = end
+
+
+def _decode_rows(paths: list[IntArray], captured: list[tuple[Tensor, ...]]) -> DecodeRows:
     device = captured[0][0].device
-    lengths_B = torch.tensor([len(path) for path in paths], device=device)
-    places = int(lengths_B.max()) + GROW_PLACES
-    padded = np.zeros((len(paths), places), dtype=np.int64)
+    padded = np.zeros((len(paths), len(paths[0]) + GROW_PLACES), dtype=np.int64)
     for row, path in enumerate(paths):
         padded[row, : len(path)] = path
     index_BM = torch.from_numpy(padded).to(device)
     own = [tuple(_gathered(tensor[0], index_BM) for tensor in pair) for pair in captured]
-    return DecodeState(
-        root_k=[k[:, :, :root].contiguous() for k, _ in captured],
-        root_v=[v[:, :, :root].contiguous() for _, v in captured],
+    return DecodeRows(
         own_k=[k for k, _ in own],
         own_v=[v for _, v in own],
-        lengths_B=lengths_B,
+        lengths_B=torch.tensor([len(path) for path in paths], device=device),
         hidden_BM=torch.empty(0),
     )
 
@@ -196,30 +246,6 @@ def _gathered(tensor_GTK: Tensor, index_BM: Tensor) -> Tensor:
     G, T, K = tensor_GTK.shape
     tokens = tensor_GTK.transpose(0, 1).reshape(T, G * K).index_select(0, index_BM.flatten())
     return tokens.view(*index_BM.shape, G, K).transpose(1, 2).contiguous()
-
-
-def _open_place(state: DecodeState) -> None:
-    """Make room for one more token in every row, and hide the places not filled."""
-    state.lengths_B = state.lengths_B + 1
-    places = state.own_k[0].shape[2]
-    if int(state.lengths_B.max()) > places:
-        places += GROW_PLACES
-        for tensors in (state.own_k, state.own_v):
-            for layer, tensor in enumerate(tensors):
-                B, G, _, K = tensor.shape
-                more = tensor.new_zeros(B, G, GROW_PLACES, K)
-                tensors[layer] = torch.cat([tensor, more], dim=2)
-    index_M = torch.arange(places, device=state.lengths_B.device)
-    hidden = index_M[None, :] >= state.lengths_B[:, None]
-    state.hidden_BM = torch.zeros(hidden.shape, device=hidden.device).masked_fill_(
-        hidden, -torch.inf
-    )
-
-
-def _keep_rows(state: DecodeState, kept: Tensor) -> None:
-    for tensors in (state.own_k, state.own_v):
-        tensors[:] = [tensor[kept] for tensor in tensors]
-    state.lengths_B = state.lengths_B[kept]
 
 
 def _until_stop(tokens: list[int], stops: frozenset[int]) -> list[int]:
