@@ -79,6 +79,8 @@ class TrainSection(_Section):
     """Passes over the training conversations."""
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
     """Share of all steps in which the learning rate climbs linearly from zero."""
+    decay: Literal["cosine", "linear"] = "cosine"
+    """How it falls to zero after that."""
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's decoupled weight decay."""
     max_grad_norm: float = Field(1.0, gt=0)

@@ -18,6 +18,7 @@ KNOBS = {
         "micro_batch_tokens",
         "epochs",
         "warmup_fraction",
+        "decay",
         "weight_decay",
         "max_grad_norm",
         "activation_checkpointing",

@@ -1,6 +1,7 @@
 """The learning rate step by step."""
 
 import itertools
+from typing import Literal
 
 import pytest
 
@@ -33,16 +34,18 @@ def test_then_half_a_cosine_falls_to_zero_one_step_after_the_last() -> None:
     assert rates[-1] == pytest.approx(0, abs=1e-12)
 
 
-def test_it_is_transformers_schedule_counted_from_one() -> None:
+@pytest.mark.parametrize("decay", ["cosine", "linear"])
+def test_it_is_transformers_schedule_counted_from_one(decay: Literal["cosine", "linear"]) -> None:
     import torch
-    from transformers import get_cosine_schedule_with_warmup
+    from transformers import get_scheduler
 
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2e-4)
-    theirs = get_cosine_schedule_with_warmup(optimizer, 4, 41)
+    theirs = get_scheduler(decay, optimizer, num_warmup_steps=4, num_training_steps=41)
     for step in range(1, 41):
         optimizer.step()
         theirs.step()
-        assert learning_rate(RECIPE, step, 40) == pytest.approx(theirs.get_last_lr()[0])
+        ours = learning_rate(TrainSection(decay=decay), step, 40)
+        assert ours == pytest.approx(theirs.get_last_lr()[0])
 
 
 def test_without_warmup_the_first_step_already_learns() -> None:

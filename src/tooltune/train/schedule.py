@@ -11,12 +11,13 @@ def warmup_steps(train: TrainSection, total_steps: int) -> int:
 
 
 def learning_rate(train: TrainSection, step: int, total_steps: int) -> float:
-    """Used by step 1..total_steps: a linear climb to the peak, then a half cosine.
+    """Used by step 1..total_steps: a linear climb to the peak, then half a cosine or a line.
 
-    The cosine reaches zero one step after the last, so that every step learns.
+    Either reaches zero one step after the last, so that every step learns.
     """
     warmup = warmup_steps(train, total_steps)
     if step <= warmup:
         return train.learning_rate * step / warmup
-    progress = (step - warmup) / (total_steps + 1 - warmup)
-    return train.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+    left = 1 - (step - warmup) / (total_steps + 1 - warmup)
+    share = left if train.decay == "linear" else (1 - math.cos(math.pi * left)) / 2
+    return train.learning_rate * share
