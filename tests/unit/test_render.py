@@ -451,7 +451,8 @@ def test_a_catalog_is_rendered_once_where_that_changes_nothing(
     for is_prompt in (True, False):
         for length in range(1, len(conversation.messages) + 1):
             messages, tools = conversation.messages[:length], conversation.tools
-            plain = template._render(messages, tools, is_prompt=is_prompt, schemas_of=tools)
+            schemas = {tool.name: tool.input_schema for tool in tools}
+            plain = template._render(messages, tools, schemas, is_prompt=is_prompt)
             assert template.text(messages, tools, is_prompt=is_prompt) == plain
 
 

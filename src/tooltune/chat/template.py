@@ -66,20 +66,21 @@ class ChatTemplate:
         """A prompt ends where the assistant speaks next. Arguments are in the order of the schemas
         of `tools`, or of `schemas_of`, which are not shown. Raises ModelError where the template
         refuses the messages."""
-        schemas_of = tools or schemas_of
+        schemas = {tool.name: tool.input_schema for tool in tools or schemas_of}
         is_system = bool(messages) and messages[0].role == "system"
         turns = messages[is_system:]
         if not self.has_heads or not turns or turns[0].role == "system":
-            return self._render(messages, tools, is_prompt=is_prompt, schemas_of=schemas_of)
-        head = self._head(messages[:is_system], tools)
-        return head + self._render(turns, (), is_prompt=is_prompt, schemas_of=schemas_of)
+            return self._render(messages, tools, schemas, is_prompt=is_prompt)
+        return self._head(messages[:is_system], tools) + self._render(
+            turns, (), schemas, is_prompt=is_prompt
+        )
 
     def _head(self, system: Sequence[Message], tools: Sequence[Tool]) -> str:
         """What stands in front of the first turn; `system` holds one message or none."""
         key = (tuple(message.content for message in system), *map(id, tools))
         if key not in self._heads_cache:
-            text = self._render([*system, QUESTION], tools, is_prompt=False)
-            head = text.removesuffix(self._render([QUESTION], (), is_prompt=False))
+            text = self._render([*system, QUESTION], tools, {}, is_prompt=False)
+            head = text.removesuffix(self._render([QUESTION], (), {}, is_prompt=False))
             _remember(self._heads_cache, key, (tuple(tools), head))
         return self._heads_cache[key][1]
 
@@ -91,8 +92,8 @@ class ChatTemplate:
         probes = itertools.product(systems, ((), PROBE_TOOLS), lengths, (True, False))
         try:
             return all(
-                self._head(system, tools) + self._render(turns, (), is_prompt=is_prompt)
-                == self._render([*system, *turns], tools, is_prompt=is_prompt)
+                self._head(system, tools) + self._render(turns, (), {}, is_prompt=is_prompt)
+                == self._render([*system, *turns], tools, {}, is_prompt=is_prompt)
                 for system, tools, length, is_prompt in probes
                 for turns in (PROBE_TURNS[:length],)
             )
@@ -103,11 +104,11 @@ class ChatTemplate:
         self,
         messages: Sequence[Message],
         tools: Sequence[Tool],
+        schemas: Mapping[str, Any],
         *,
         is_prompt: bool,
-        schemas_of: Sequence[Tool] = (),
     ) -> str:
-        schemas = {tool.name: tool.input_schema for tool in schemas_of}
+        """`schemas`, by tool, order the arguments of calls; `tools` are shown."""
         try:
             text = self._compiled.render(
                 messages=messages_to_template(messages, schemas, self._defuser),
