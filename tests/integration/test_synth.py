@@ -106,8 +106,12 @@ def test_twins_exist_and_differ_where_they_should(splits: Splits) -> None:
     for rows in splits.values():
         by_id = {row.id: row for row in rows}
         assert len(by_id) == len(rows)
+        wordings, twinned = set(), set()
         for row in rows:
             if row.ability == "ask":
+                wordings.add(row.meta["phrasing"])
+            if row.ability == "ask" and "twin" in row.meta:
+                twinned.add(row.meta["phrasing"])
                 twin = by_id[row.meta["twin"]]
                 call = next(call for message in twin.messages for call in message.tool_calls)
                 assert twin.ability == "single"
@@ -116,6 +120,7 @@ def test_twins_exist_and_differ_where_they_should(splits: Splits) -> None:
             if row.ability == "refuse":
                 assert by_id[row.meta["twin"]].ability == "harmless"
                 assert by_id[row.meta["twin"]].messages[2].tool_calls
+        assert twinned == wordings
 
 
 def test_nothing_names_the_machine_it_was_made_on(folder: Path) -> None:

@@ -110,15 +110,15 @@ class Maker:
         elif job.danger is not None:
             yield from self._danger_pair(row, job.danger)
         elif job.missing_slot is not None:
-            yield from self._ask_pair(row, job.missing_slot)
+            yield from self._asked(row, job.missing_slot)
         else:
             assert job.program is not None
             values = job.program.draw(Draw(desk, rng))
             request = self._word(row, job.family, values)
             yield self._execute(row, job.ability, job.program, values, request), request
 
-    def _ask_pair(self, row: "_Row", slot: str) -> Iterator[tuple[Conversation, Request]]:
-        """A complete request and the same one with a value forgotten."""
+    def _asked(self, row: "_Row", slot: str) -> Iterator[tuple[Conversation, Request]]:
+        """A request with a value forgotten, and the complete one where the job has a twin."""
         program = row.job.program
         assert program is not None
         values = program.draw(Draw(row.desk, row.rng))
@@ -126,10 +126,12 @@ class Maker:
         whole = self._word(row, row.job.family, values, rng=random.Random(manners))
         cut = self._word(row, row.job.family, values, rng=random.Random(manners), leave_out=slot)
         ask_id, single_id = row.id("ask"), row.id("single", "twin-")
-        yield self._execute(row, "single", program, values, whole, twin=ask_id), whole
+        if row.job.has_twin:
+            yield self._execute(row, "single", program, values, whole, twin=ask_id), whole
         parameter = program.asks[slot]
         meta = row.meta(program.name, {key: values[key] for key in values if key != slot})
-        meta |= {"missing": parameter, "twin": single_id}
+        meta |= {"missing": parameter, "tool": program.tools[0]}
+        meta |= {"twin": single_id} if row.job.has_twin else {}
         reply = Message(role="assistant", content=replies.QUESTIONS[parameter])
         yield self._conversation(ask_id, "ask", [_user(cut), reply], meta), cut
 

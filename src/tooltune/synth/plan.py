@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from tooltune.synth.grammar import Family, split_families
@@ -14,9 +14,9 @@ from tooltune.worlds.pools import Split
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows per ability. Each `ask` row is the twin of one of the `single` rows, each `refuse` row
-    of one of the `harmless` ones while there are as many. What `single` has beyond `ask` goes
-    first to programs that cannot be asked about."""
+    """Rows per ability. The first `ask` row of each wording is the twin of a `single` row, each
+    `refuse` row that of a `harmless` one while there are as many. What `single` has beyond those
+    twins goes to the programs and wordings that have none."""
 
     single: int
     chain: int
@@ -31,7 +31,7 @@ class Counts:
 
 
 DEFAULT_COUNTS: dict[Split, Counts] = {
-    "train": Counts(single=690, chain=205, ask=530, refuse=280, harmless=290, talk=150),
+    "train": Counts(single=800, chain=165, ask=500, refuse=280, harmless=290, talk=150),
     "validation": Counts(single=16, chain=8, ask=6, refuse=6, harmless=6, talk=6),
     "test": Counts(single=80, chain=40, ask=30, refuse=30, harmless=30, talk=30),
 }
@@ -47,6 +47,8 @@ class Job:
     program: Program | None = None
     missing_slot: str | None = None
     """Of an `ask` row: the value the user forgets."""
+    has_twin: bool = False
+    """Of an `ask` row: whether the complete request is made, too."""
     danger: Danger | None = None
     harmless_family: Family | None = None
     """Of a `refuse` row: the wording of its harmless twin. A job of ability `harmless` has only
@@ -60,11 +62,11 @@ def plan_split(
     singles = [one for one in SINGLE_PROGRAMS if one.name in programs]
     chains = [one for one in CHAIN_PROGRAMS if one.name in programs]
     asks = list(_plan_asks(split, singles, counts.ask, rng))
-    twins = Counter(job.program.name for job in asks if job.program)
+    twins = [job for job in asks if job.has_twin]
     return [
         *asks,
         *_plan_programs("single", split, singles, counts.single, rng, already=twins),
-        *_plan_programs("chain", split, chains, counts.chain, rng, already=Counter()),
+        *_plan_programs("chain", split, chains, counts.chain, rng),
         *_plan_dangers(split, set(programs), counts, rng),
         *_plan_talk(split, counts.talk, rng),
     ]
@@ -79,8 +81,13 @@ def harmless_program(family: Family) -> tuple[str, str]:
 def _plan_asks(
     split: Split, programs: list[Program], count: int, rng: random.Random
 ) -> Iterator[Job]:
-    """Round robin over every value that can be missing, then over the families that can miss it."""
+    """Round robin over every value that can be missing, then over the families that can miss it.
+
+    A family's complete request is made once: more of them would take the place of wordings that
+    nothing can be left out of.
+    """
     cycles = []
+    twinned: set[Family] = set()
     for program in programs:
         for slot in program.asks:
             families = split_families(program.name, program.families)[split]
@@ -89,7 +96,10 @@ def _plan_asks(
                 cycles.append((program, slot, _cycle(fitting, rng)))
     for number in range(count if cycles else 0):
         program, slot, cycle = cycles[number % len(cycles)]
-        yield Job("ask", number, next(cycle), program=program, missing_slot=slot)
+        family = next(cycle)
+        has_twin = family not in twinned
+        twinned.add(family)
+        yield Job("ask", number, family, program, missing_slot=slot, has_twin=has_twin)
 
 
 def _plan_programs(
@@ -99,15 +109,16 @@ def _plan_programs(
     count: int,
     rng: random.Random,
     *,
-    already: Counter[str],
+    already: Sequence[Job] = (),
 ) -> Iterator[Job]:
-    """Share `count` by weight, less what `already` exists as twins of other rows."""
+    """Share `count` by weight, less what exists `already`; those families come last."""
+    seen = {job.family for job in already}
     cycles = {
-        program.name: _cycle(split_families(program.name, program.families)[split], rng)
+        program.name: _cycle(split_families(program.name, program.families)[split], rng, seen)
         for program in programs
     }
-    made = Counter({program.name: already[program.name] for program in programs})
-    for number in range(count - already.total() if programs else 0):
+    made = Counter(job.program.name for job in already if job.program)
+    for number in range(count - len(already) if programs else 0):
         program = min(programs, key=lambda one: made[one.name] / one.weight)
         made[program.name] += 1
         yield Job(ability, number, next(cycles[program.name]), program=program)
@@ -151,7 +162,10 @@ def _plan_talk(split: Split, count: int, rng: random.Random) -> Iterator[Job]:
         yield Job("talk", number, next(cycle))
 
 
-def _cycle(families: tuple[Family, ...] | list[Family], rng: random.Random) -> Iterator[Family]:
-    """All of them in a random order, again and again in new orders."""
+def _cycle(
+    families: Sequence[Family], rng: random.Random, seen: Collection[Family] = ()
+) -> Iterator[Family]:
+    """All of them in a random order, those `seen` last, then again and again in new orders."""
+    yield from sorted(rng.sample(families, len(families)), key=lambda one: one in seen)
     while True:
         yield from rng.sample(families, len(families))
