@@ -121,6 +121,46 @@ remind me what< {path}~ my note> says
 show the content of< {path}~ a file>
 type out< {path}~ the document>
 read out< {path}~ the text file>
+read me< {path}~ the file>
+read aloud< {path}~ my note>
+show me the whole of< {path}~ the file>
+show me everything in< {path}~ that document>
+show what< {path}~ the text file> says
+open up< {path}~ the document> and read it
+print out< {path}~ one of the files>
+print everything in< {path}~ the file>
+display what is in< {path}~ the note>
+what do we have in< {path}~ the file>?
+what is in< {path}~ this file>?
+what is in the text of< {path}~ my file>?
+what was in< {path}~ that file> again?
+what was written in< {path}~ my notes>?
+what does it say in< {path}~ the document>?
+what can you read in< {path}~ the file>?
+which lines are in< {path}~ the file>?
+give me everything that is in< {path}~ the document>
+give me the words of< {path}~ the note>
+get me the text in< {path}~ a file>
+I'd like to know what< {path}~ the file> says
+I'd like to have a look at< {path}~ the file>
+I need to know what is in< {path}~ a file>
+I need the content of< {path}~ one file>
+I have to read< {path}~ a document>
+I don't remember what< {path}~ the file> says
+I never read< {path}~ the note>, show it
+let me see what< {path}~ the document> says
+let me have a look at< {path}~ my file>
+let me know what is in< {path}~ the file>
+tell me what is written in< {path}~ the note>
+tell me the text of< {path}~ the file>
+look at what is in< {path}~ the file>
+look up what< {path}~ the file> says
+have a look at< {path}~ a file> for me
+check what< {path}~ that file> says
+view< the file {path}~ a file>
+fetch< the file {path}~ the file> for me
+find out the content of< {path}~ the document>
+bring me the text of< {path}~ the file>
 """.strip()
 
 WRITE_FILE = """
@@ -557,6 +597,34 @@ all files in {folder}, please
 a list of {folder}, please
 files inside {folder}?
 ls for {folder}
+list all files in {folder}
+list everything in the folder {folder}
+list the files of the directory {folder}
+list what {folder} contains
+give me all file names in {folder}
+give me the contents of the directory {folder}
+show all files in {folder}
+show me what is in the directory {folder}
+show me the file names in {folder}
+show me the list of files in {folder}
+tell me what files are in {folder}
+tell me what's inside the folder {folder}
+what files do I have in {folder}?
+what files do we have in {folder}?
+what does the directory {folder} hold?
+what has the folder {folder} got in it?
+which files do I have in {folder}?
+which files does {folder} contain?
+which files can be found in {folder}?
+I'd like a list of the files in {folder}
+I'd like to know what files are in {folder}
+I want to know which files are in {folder}
+let me know what is in the folder {folder}
+look up which files are in {folder}
+look what files are in {folder}
+see what files are in {folder}
+the files in {folder}, please
+file names in {folder}?
 """.strip()
 
 HEAD = """

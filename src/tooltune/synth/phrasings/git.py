@@ -62,6 +62,74 @@ I want to see what is modified< in {repo}>
 I have to know if< {repo}~ the repo> is clean
 git state< of {repo}>, please
 quick status check< of {repo}>
+is everything< in {repo}> committed?
+is all of my work< in {repo}> in git already?
+is there uncommitted work< in {repo}>?
+are there changes< in {repo}> I have not committed?
+are there files< in {repo}> that git does not track yet?
+are there leftovers< in {repo}>?
+is anything< in {repo}> staged?
+what is staged< in {repo}>?
+what is unstaged< in {repo}>?
+what is uncommitted< in {repo}> right now?
+what is dirty< in {repo}>?
+what has changed< in {repo}> and is not committed?
+what did I change< in {repo}> without committing it?
+what is different< in {repo}> from the last commit?
+what's the status< of {repo}>?
+what's the state< of the repository {repo}>?
+what's going on< in {repo}>, anything uncommitted?
+what's modified< in {repo}>?
+how does git see< {repo}~ my project> right now?
+how is the working tree< of {repo}> doing?
+where do I stand< in {repo}>, is anything uncommitted?
+which changes< in {repo}> are still open?
+which work< in {repo}> is not committed yet?
+which files< in {repo}> are staged?
+which files< in {repo}> are untracked?
+which files< in {repo}> would be in my next commit?
+do I still have to commit anything< in {repo}>?
+do I have unfinished work< in {repo}>?
+have I committed everything< in {repo}>?
+have I left changes< in {repo}> uncommitted?
+was everything< in {repo}> committed?
+give me the status< of {repo}>
+give me a quick git status< of {repo}>
+get me the status< of {repo}>
+get the git status< of the repo {repo}>
+print the status< of {repo}>
+display the state of the working tree< in {repo}>
+display the git status< of {repo}>
+list what is uncommitted< in {repo}>
+list untracked files< in {repo}>
+list my pending changes< in {repo}>
+look at the git status< of {repo}>
+look up the status< of {repo}>
+see whether anything is uncommitted< in {repo}>
+see if the tree< of {repo}> is clean
+check< {repo}> for uncommitted changes
+check whether< {repo}~ the repo> is dirty
+check if I committed everything< in {repo}>
+find out whether there are uncommitted changes< in {repo}>
+tell me the git status< of {repo}>
+tell me if< {repo}~ my repo> is clean
+tell me what is modified< in {repo}>
+tell me which files are changed< in {repo}>
+I'd like the status< of {repo}>
+I'd like to know if< {repo}~ the repo> is clean
+I want the git status< of {repo}>
+I need to know what is uncommitted< in {repo}>
+I hope< {repo}~ the repo> is clean, is it?
+I forgot whether I committed my work< in {repo}>, take a look
+I have to leave soon; is< {repo}~ my repo> clean?
+let me see the status< of {repo}>
+let me see what is uncommitted< in {repo}>
+uncommitted changes< in {repo}>?
+changes< in {repo}> since the last commit, please
+working tree< of {repo}>: clean or dirty?
+clean or dirty<, {repo}>?
+the git status< of {repo}>, please
+the state< of the repo {repo}>, please
 """.strip()
 
 GIT_LOG = """
@@ -178,6 +246,26 @@ show {n} commits< of {repo}>
 see {n} commits< of {repo}>
 let me have {n} commits< from {repo}>
 bring me the last {n} commits< of {repo}>
+show the {n} commits that were made last< in {repo}>
+show me {n} commits of history< of {repo}>
+give me {n} commits< of {repo}>
+give me the last {n} entries of the log< in {repo}>
+display {n} commits< of {repo}>
+what are the {n} newest entries in the log< of {repo}>?
+what happened in the last {n} commits< of {repo}>?
+what was done< in {repo}> in the last {n} commits?
+what did the last {n} commits do< in {repo}>?
+which {n} commits are the newest< in {repo}>?
+I'd like the last {n} commits< of {repo}>
+I need the last {n} commits< in {repo}>
+I want to read the last {n} commit messages< in {repo}>
+let me read the newest {n} commits< of {repo}>
+let me see {n} commits< of {repo}>
+tell me the last {n} commits< of {repo}>
+find the last {n} commits< in {repo}>
+look at the newest {n} commits< in {repo}>
+look up the last {n} commits< of {repo}>
+run git log< in {repo}> with {n} entries
 """.strip()
 
 GIT_SHOW = """
@@ -316,6 +404,62 @@ bring a new branch {branch} into< {repo}~ the repo>
 launch a branch {branch}< in {repo}>
 let there be a branch {branch}< in {repo}>
 can {branch} become a new branch< in {repo}>?
+create {branch} as a new branch< in {repo}>
+create a branch< in {repo}> and call it {branch}
+create a branch< in {repo}>, its name is {branch}
+create me a branch {branch}< in {repo}>
+create the new branch {branch}< inside {repo}>
+create one more branch< in {repo}>, {branch}
+make a branch< in {repo}> and name it {branch}
+make a branch for me< in {repo}>: {branch}
+make a branch called {branch}< in {repo}>
+make one more branch< in {repo}>, named {branch}
+make {branch} a branch of its own< in {repo}>
+add the new branch {branch}< to {repo}>
+add one more branch< to {repo}>, {branch}
+add a new branch< to {repo}> by the name {branch}
+open the new branch {branch}< in {repo}>
+open one more branch< in {repo}> as {branch}
+start the new branch {branch}< in {repo}>
+start something new< in {repo}> on a branch called {branch}
+set up a new branch< in {repo}>, name it {branch}
+set up the new branch {branch}< for {repo}>
+set a new branch {branch} up< in {repo}>
+I need {branch} as a new branch< in {repo}>
+I need one more branch< in {repo}>: {branch}
+I would like a branch {branch}< in {repo}>
+I'd like {branch} to be created as a branch< in {repo}>
+I'd like you to make a branch {branch}< in {repo}>
+I want {branch} created< in {repo}> as a branch
+I want you to create branch {branch}< in {repo}>
+I have no branch {branch}< in {repo}>, create one
+I have a new task, so make the branch {branch}< in {repo}>
+we need {branch} as a new branch< in {repo}>
+we need one more branch< in {repo}>, call it {branch}
+we have to have a branch {branch}< in {repo}>, create it
+could a branch {branch} be created< in {repo}>?
+could there be a new branch {branch}< in {repo}>?
+can there be a branch {branch}< in {repo}>? Create it
+can we get {branch} as a new branch< of {repo}>?
+may I have a new branch {branch}< in {repo}>?
+is it possible to get a new branch {branch}< in {repo}>?
+what about a new branch {branch}< in {repo}>? Make it
+how about a new branch< in {repo}>, {branch}?
+grow a new branch {branch}< in {repo}>
+split off a branch {branch}< in {repo}>
+derive a new branch {branch}< in {repo}>
+initialise a branch {branch}< in {repo}>
+provide a new branch {branch}< in {repo}>
+kick off a branch {branch}< in {repo}>
+arrange a new branch {branch}< for {repo}>
+define a new branch {branch}< in {repo}>
+the branch {branch} has to be created< in {repo}>
+the branch {branch} does not exist< in {repo}>, create it
+a branch with the name {branch} is needed< in {repo}>
+a new branch with the name {branch}< in {repo}>
+branch creation< in {repo}>: {branch}
+{branch} has to be created as a branch< of {repo}>
+{branch} does not exist< in {repo}> so far, create the branch
 """.strip()
 
 GIT_CREATE_BRANCH_NAME_MISSING = """
@@ -460,6 +604,52 @@ leave this branch< of {repo}>, go to {branch}
 drop the current branch< of {repo}> for {branch}
 change< {repo}~ the repo> over to {branch}
 shift< {repo}~ the repo> to the branch {branch}
+check out the existing branch {branch}< of {repo}>
+check the branch {branch} out< in {repo}>
+check {branch} out for me< in {repo}>
+checkout of branch {branch}< in {repo}>
+switch me to {branch}< in {repo}>
+switch me over to the branch {branch}< in {repo}>
+switch branches< in {repo}>, I need {branch}
+switch the working tree< of {repo}> to {branch}
+switch away from the current branch< of {repo}> to {branch}
+change over to {branch}< in {repo}>
+change me to branch {branch}< in {repo}>
+change to {branch}, which exists already< in {repo}>
+go onto the branch {branch}< of {repo}>
+go and check out {branch}< in {repo}>
+move over to {branch}< in {repo}>
+move me to branch {branch}< in {repo}>
+hop over to {branch}< in {repo}>
+hop to the branch {branch}< of {repo}>
+step over to branch {branch}< in {repo}>
+take me to branch {branch}< in {repo}>
+take me over to {branch}< in {repo}>
+bring me to the branch {branch}< in {repo}>
+bring< {repo}~ the repo> to branch {branch}
+get< {repo}~ the repo> onto branch {branch}
+get me back to {branch}< in {repo}>
+come back to the branch {branch}< in {repo}>
+I have to work on {branch}< in {repo}>, check it out
+I have to go back to {branch}< in {repo}>
+I need to be on branch {branch}< in {repo}>
+I need to switch to {branch}< in {repo}>
+I want to go on with {branch}< in {repo}>, switch over
+I want to get back to branch {branch}< of {repo}>
+I'd like to be on {branch}< in {repo}>
+I'd like to switch to {branch}< in {repo}>
+I'd like to change to branch {branch}< in {repo}>
+I'm on the wrong branch< in {repo}>, bring me to {branch}
+we work on {branch} today< in {repo}>, switch to it
+could you switch< {repo}~ the repo> to {branch}?
+can we go back to {branch}< in {repo}>?
+can we switch to the branch {branch}< in {repo}>?
+can you get me onto branch {branch}< of {repo}>?
+is it possible to switch to {branch}< in {repo}>?
+let's go back to branch {branch}< in {repo}>
+let's change to {branch}< in {repo}>
+my work is on {branch}< in {repo}>, check that branch out
+the work goes on in {branch}< in {repo}>, switch to that branch
 """.strip()
 
 GIT_CHECKOUT_BRANCH_MISSING = """
