@@ -89,7 +89,7 @@ class Conversation(_Word):
     meta: dict[str, Any] = Field(default_factory=dict)
     """Where the row comes from and how to run it again: `split`, `program`, `phrasing`, `values`,
     `world` and `seed` of its sandbox, `missing` (the parameter an `ask` row must name),
-    `twin` (id of the row it is paired with)."""
+    `tool` (whose parameter that is), `twin` (id of the row it is paired with)."""
 
     def to_dict(self) -> dict[str, Any]:
         """The on-disk form (see the module docstring)."""

@@ -38,8 +38,7 @@ def test_no_program_is_crowded_out_by_the_twins_of_asked_back_rows(
 
 
 def test_a_wording_has_one_complete_twin_and_others_come_first() -> None:
-    counts = DEFAULT_COUNTS["train"]
-    jobs = plan("train", counts)
+    jobs = plan("train", DEFAULT_COUNTS["train"])
     asked = {job.family for job in jobs if job.ability == "ask"}
     assert Counter(job.family for job in jobs if job.has_twin) == Counter(asked)
     for program, times in Counter(name for name, _ in single_calls(jobs)).items():

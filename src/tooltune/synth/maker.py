@@ -123,10 +123,12 @@ class Maker:
         assert program is not None
         values = program.draw(Draw(row.desk, row.rng))
         manners = row.rng.random()
-        whole = self._word(row, row.job.family, values, rng=random.Random(manners))
         cut = self._word(row, row.job.family, values, rng=random.Random(manners), leave_out=slot)
+        if values[slot] in cut.text:
+            raise RejectedError("twins do not differ")
         ask_id, single_id = row.id("ask"), row.id("single", "twin-")
         if row.job.has_twin:
+            whole = self._word(row, row.job.family, values, rng=random.Random(manners))
             yield self._execute(row, "single", program, values, whole, twin=ask_id), whole
         parameter = program.asks[slot]
         meta = row.meta(program.name, {key: values[key] for key in values if key != slot})
