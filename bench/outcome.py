@@ -17,6 +17,10 @@ SEED_PEAK_GB = 5.0
 """What the seed recipe promises of 4 x 2,048 tokens with Qwen3-1.7B, in 1e9 bytes."""
 
 
+OURS = ("examples_per_second", "ratio", "peak_gib", "memory_ratio", "loss")
+"""Figures of an entry that hang on our side's setting."""
+
+
 @dataclass
 class Result:
     """What both sides said of one workload; the first record of each is the warm-up step."""
@@ -26,10 +30,14 @@ class Result:
     ours: list[dict[str, float]] = field(default_factory=list)
     peer_ready: dict[str, Any] | None = None
     peer: list[dict[str, float]] = field(default_factory=list)
+    is_small: bool = False
+    small: "Result | None" = None
+    """The same steps of ours in the least memory, against the same steps of the peer."""
 
     def entry(self) -> dict[str, Any]:
         """One workload of bench/results/latest.json. Speeds are medians over the measured steps;
-        `ratio` and `memory_ratio` are ours over the peer's; None where no peer ran."""
+        `ratio` and `memory_ratio` are ours over the peer's; None where no peer ran. `small` holds
+        what differs in the least memory."""
         speed, peak, loss = self._figures(self.ours)
         peer_speed, peer_peak, peer_loss = self._figures(self.peer)
         return {
@@ -42,7 +50,12 @@ class Result:
             "memory_ratio": _rounded(peak / peer_peak if peer_peak else None),
             "loss": loss,
             "peer_loss": peer_loss,
-        }
+        } | ({"small": self.small.entry_of_ours()} if self.small else {})
+
+    def entry_of_ours(self) -> dict[str, Any]:
+        """What of `entry` our side's setting changes."""
+        entry = self.entry()
+        return {name: entry[name] for name in OURS}
 
     def _figures(self, records: list[dict[str, float]]) -> Any:
         """(examples a second, peak memory, loss of the first measured step)."""
@@ -54,6 +67,11 @@ class Result:
             records[-1]["peak_gib"],
             round(records[1]["loss"], 6),
         )
+
+    @property
+    def name(self) -> str:
+        """The workload's, and in which setting, for people."""
+        return self.workload.name + (", least memory" if self.is_small else "")
 
     @property
     def best_ratio(self) -> float | None:
@@ -69,8 +87,11 @@ class Result:
 
     @property
     def loss_difference(self) -> float:
-        """Largest relative difference of the two losses, the warm-up step's included."""
-        pairs = zip(self.ours, self.peer, strict=False)
+        """Largest relative difference of our losses to the peer's, and of those in the least memory
+        to ours; the warm-up step's included."""
+        pairs = [*zip(self.ours, self.peer, strict=False)]
+        if self.small:
+            pairs += zip(self.small.ours, self.ours, strict=True)
         return max((abs(a["loss"] / b["loss"] - 1) for a, b in pairs), default=0.0)
 
     @property
@@ -119,11 +140,11 @@ def table(results: list[Result], device: str) -> Table:
         shown.add_column(name, justify="left" if name == "workload" else "right")
     for name in ("ratio", "loss", "peer", "of matrix rate"):
         shown.add_column(name, justify="right")
-    for result in results:
+    for result in [each for one in results for each in (one, one.small) if each]:
         entry = result.entry()
         best = f" ({result.best_ratio:.1f})" if result.best_ratio else ""
         shown.add_row(
-            result.workload.name,
+            result.name,
             _shown(entry["examples_per_second"], "{:.3f}"),
             _shown(entry["peer_examples_per_second"], "{:.3f}"),
             _shown(entry["ratio"], "{:.1f}") + best,
