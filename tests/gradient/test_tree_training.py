@@ -56,7 +56,7 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "qwen2": lambda: Qwen2Config(**SHAPE),  # its queries, keys and values have biases
     "qwen3": lambda: Qwen3Config(**SHAPE, head_dim=16),
 }
-KERNELS: tuple[Kernel, ...] = ("segments", "reference")
+KERNELS: tuple[Kernel, ...] = ("segments", "tiles", "reference")
 LORA = LoraSection(rank=3, alpha=6, dropout=0)
 EXACT = 1e-9
 RMS_NORM_IN_FLOAT32 = 3e-6

@@ -9,11 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from tooltune.model.attention import Kernel, tree_attention, tree_layout
+from tooltune.model.attention import Kernel, fastest_kernel, tree_attention, tree_layout
 from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
 
 SCALE = 0.3
 HEADS, GROUPS, HEAD_SIZE = 4, 2, 8
+BF16 = torch.bfloat16
+
+
+@pytest.fixture(autouse=True, params=[2, 128])
+def tile_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small trees in many tiles, and in one."""
+    monkeypatch.setattr("tooltune.model.tiles.TILE_ROWS", request.param)
 
 
 def tree_of(*texts: list[int]) -> PrefixTree:
@@ -73,7 +80,7 @@ def by_hand(piece: Piece, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
-@pytest.mark.parametrize("kernel", ["reference", "segments", "flex"])
+@pytest.mark.parametrize("kernel", ["reference", "segments", "tiles", "flex"])
 def test_every_kernel_sees_the_path_and_nothing_else(
     kernel: Kernel, piece: Piece, dtype: torch.dtype
 ) -> None:
@@ -82,12 +89,13 @@ def test_every_kernel_sees_the_path_and_nothing_else(
 
 
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
-def test_segments_have_the_gradients_of_the_dense_mask(piece: Piece) -> None:
+@pytest.mark.parametrize("kernel", ["segments", "tiles"])
+def test_every_kernel_has_the_gradients_of_the_dense_mask(kernel: Kernel, piece: Piece) -> None:
     inputs = [tensor.requires_grad_() for tensor in random_inputs(piece, torch.float64)]
     weights = torch.randn_like(inputs[0])
     ours, dense = (
-        torch.autograd.grad((attend(kernel, piece, *inputs) * weights).sum(), inputs)
-        for kernel in ("segments", "reference")
+        torch.autograd.grad((attend(which, piece, *inputs) * weights).sum(), inputs)
+        for which in (kernel, "reference")
     )
     torch.testing.assert_close(ours, dense, rtol=1e-10, atol=1e-12)
 
@@ -102,7 +110,7 @@ def some_wanted(piece: Piece) -> list[list[int]]:
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
-@pytest.mark.parametrize("kernel", ["reference", "segments", "flex"])
+@pytest.mark.parametrize("kernel", ["reference", "segments", "tiles", "flex"])
 def test_of_some_tokens_every_kernel_gives_the_same_outputs(kernel: Kernel, piece: Piece) -> None:
     inputs = random_inputs(piece, torch.float64)
     for wanted in some_wanted(piece):
@@ -111,16 +119,59 @@ def test_of_some_tokens_every_kernel_gives_the_same_outputs(kernel: Kernel, piec
 
 
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
-def test_of_some_tokens_segments_have_the_gradients_of_the_dense_mask(piece: Piece) -> None:
+@pytest.mark.parametrize("kernel", ["segments", "tiles"])
+def test_of_some_tokens_every_kernel_has_the_gradients_of_the_dense_mask(
+    kernel: Kernel, piece: Piece
+) -> None:
     inputs = [tensor.requires_grad_() for tensor in random_inputs(piece, torch.float64)]
     for wanted in some_wanted(piece):
         ours, dense = (
-            torch.autograd.grad(attend(kernel, piece, *inputs, wanted).square().sum(), inputs)
-            for kernel in ("segments", "reference")
+            torch.autograd.grad(attend(which, piece, *inputs, wanted).square().sum(), inputs)
+            for which in (kernel, "reference")
         )
         torch.testing.assert_close(ours, dense, rtol=1e-10, atol=1e-12)
 
 
-def test_a_processor_takes_segments() -> None:
-    layout = tree_layout(TREE, PIECES["the whole tree"], torch.device("cpu"))
-    assert (layout.kernel, layout.block_mask) == ("segments", None)
+@pytest.mark.parametrize(
+    ("device", "dtype", "kernel"),
+    [
+        ("cpu", torch.float32, "segments"),
+        ("cpu", torch.float16, "segments"),
+        ("cpu", torch.bfloat16, "tiles"),
+        ("cuda", torch.bfloat16, "flex"),
+    ],
+)
+def test_the_kernel_is_chosen_by_device_and_number_format(
+    device: str, dtype: torch.dtype, kernel: Kernel
+) -> None:
+    assert fastest_kernel(torch.device(device), dtype) == kernel
+
+
+def test_a_tile_holds_the_keys_its_queries_see_and_no_more() -> None:
+    layout = tree_layout(TREE, PIECES["the whole tree"], torch.device("cpu"), "tiles")
+    for tile in layout.tiles:
+        held = {place for run in tile.keys for place in range(run.start, run.stop)}
+        rows = range(tile.rows.start, tile.rows.stop)
+        assert held == {place for row in rows for place in TREE.path(row).tolist()}
+    assert [row for tile in layout.tiles for row in range(tile.rows.start, tile.rows.stop)] == [
+        *range(TREE.distinct_tokens)
+    ]
+
+
+def test_float32_products_are_left_as_they_were() -> None:
+    """Tiles round the factors of float32 products for themselves only."""
+    piece, q, k, v = PIECES["the whole tree"], *random_inputs(PIECES["the whole tree"], BF16)
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    attend("tiles", piece, q.requires_grad_(), k, v).sum().backward()
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+def test_in_bfloat16_tiles_are_no_further_from_float64_than_the_dense_mask() -> None:
+    piece = PIECES["the whole tree"]
+    inputs = [3 * tensor for tensor in random_inputs(piece, BF16)]
+    truth = by_hand(piece, *(tensor.double() for tensor in inputs))
+    tiles, dense = (
+        float((attend(kernel, piece, *inputs).double() - truth).norm() / truth.norm())
+        for kernel in ("tiles", "reference")
+    )
+    assert 0 < tiles < 1.5 * dense < 0.01

@@ -8,7 +8,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tooltune.model.attention import ATTENTION, Kernel, KeysValues, tree_layout
+from tooltune.model.attention import (
+    ATTENTION,
+    Kernel,
+    KeysValues,
+    TreeLayout,
+    fastest_kernel,
+    tree_layout,
+)
+from tooltune.model.layers import places_for_states
 from tooltune.packing.tree import IntArray, Piece, PrefixTree
 
 
@@ -30,15 +38,17 @@ def tree_hidden(
     """Last hidden states (Q, D) of a tree's tokens, or of one piece's.
 
     `ancestors` are the keys and values of the pieces above, the first one's first; `captured`
-    collects this pass's. `kernel` None takes the device's own. `wanted_Q` are the tokens wanted,
+    collects this pass's. `kernel` None takes the fastest here. `wanted_Q` are the tokens wanted,
     ascending, counted from the piece's start (None: all); the last layer computes no others.
     """
     if uses_tree_attention(model):
         piece = piece or Piece(0, tree.distinct_tokens)
         inputs = _inputs(model, tree, piece, kernel)
+        inputs["places"] = places_for_states(model, piece.end - piece.start)
         if wanted_Q is not None:
-            device = inputs["input_ids"].device
-            inputs["last_tree"] = tree_layout(tree, piece, device, kernel, wanted_Q)
+            layout: TreeLayout = inputs["tree"]
+            device = layout.rows_Q.device
+            inputs["last_tree"] = tree_layout(tree, piece, device, layout.kernel, wanted_Q)
         output = model.model(**inputs, ancestors=ancestors, captured=captured)  # type: ignore[operator]
         hidden_QD: Tensor = output.last_hidden_state[0]
     else:
@@ -69,7 +79,9 @@ def output_matrix(model: nn.Module) -> Tensor:
 def _inputs(
     model: nn.Module, tree: PrefixTree, piece: Piece, kernel: Kernel | None
 ) -> dict[str, Any]:
-    device = next(model.parameters()).device
+    weight = next(model.parameters())
+    device = weight.device
+    kernel = kernel or fastest_kernel(device, weight.dtype)
     tokens = slice(piece.start, piece.end)
     return {
         "input_ids": torch.from_numpy(tree.tokens_T[tokens]).to(device)[None],

@@ -1,21 +1,21 @@
-"""Leaner norm, MLP and rotary positions for a frozen decoder: fewer passes over memory, fewer saved
-tensors.
+"""Leaner layers for a frozen decoder: fewer passes over memory, fewer saved tensors.
 
 They compute what transformers' modules compute; only the gradient of the frozen weights is left
 out, and activations that are cheap to recompute are not kept. Half precision is widened to float32
 inside the norm.
 """
 
+from collections.abc import Mapping
+from contextlib import nullcontext
+from types import MappingProxyType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from tooltune.model.attention import ATTENTION, TreeLayout, attend
-from tooltune.model.lora import LoraLinear, adapter_gradients, lora_product
-from tooltune.model.quantize import dense_weight
+from tooltune.model.mlp import SwiGlu, running_again
 
 
 class RmsNorm(nn.Module):
@@ -46,76 +46,6 @@ class _RmsNorm(torch.autograd.Function):
         grad = _widen(grad_y) * weight
         slope = (grad * wide).sum(-1, keepdim=True).mul_(rstd.pow(3)).div_(-x.shape[-1])
         return grad.mul_(rstd).addcmul_(wide, slope).to(x.dtype), None, None
-
-
-class SwiGlu(nn.Module):
-    """down(silu(gate(x)) * up(x)), keeping gate(x) and up(x) only."""
-
-    def __init__(self, gate_proj: nn.Module, up_proj: nn.Module, down_proj: nn.Module) -> None:
-        super().__init__()
-        self.gate_proj, self.up_proj, self.down_proj = gate_proj, up_proj, down_proj
-
-    def forward(self, x: Tensor) -> Tensor:
-        gate, up, down = self.gate_proj(x), self.up_proj(x), self.down_proj
-        y: Tensor
-        if (
-            isinstance(down, LoraLinear)
-            and down.is_enabled
-            and not (self.training and down.dropout)
-        ):
-            y = _SwiGluDown.apply(  # type: ignore[no-untyped-call]
-                gate, up, down.base, down.lora_A, down.lora_B, down.scale
-            )
-        else:
-            y = down(_SwiGlu.apply(gate, up))  # type: ignore[no-untyped-call]
-        return y
-
-
-class _SwiGlu(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
-        ctx.save_for_backward(gate, up)
-        return F.silu(gate).mul_(up)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        gate, up = ctx.saved_tensors
-        grad_gate = torch.ops.aten.silu_backward(grad * up, gate)
-        return grad_gate, F.silu(gate).mul_(grad)
-
-
-class _SwiGluDown(torch.autograd.Function):
-    """Both at once, so that down's adapter need not keep its input, the widest tensor of a layer:
-    the backward pass makes it again from the silu that it computes anyway."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        gate: Tensor,
-        up: Tensor,
-        base: nn.Linear,
-        A_RI: Tensor,
-        B_OR: Tensor,
-        scale: float,
-    ) -> Tensor:
-        A, B = A_RI.to(gate.dtype), B_OR.to(gate.dtype)
-        product = F.silu(gate).mul_(up)
-        y, low_TR = lora_product(product, product, base, A, B, scale)
-        ctx.save_for_backward(gate, up, low_TR, A, B)
-        ctx.base, ctx.scale, ctx.master_dtype = base, scale, A_RI.dtype
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
-        gate, up, low_TR, A, B = ctx.saved_tensors
-        silu = F.silu(gate)
-        grad_low_TR, grad_A, grad_B = adapter_gradients(
-            grad_y, silu * up, low_TR, B, scale=ctx.scale, master_dtype=ctx.master_dtype
-        )
-        grad = (grad_y.flatten(0, -2) @ dense_weight(ctx.base)).addmm_(grad_low_TR, A).view_as(gate)
-        grad_up = silu.mul_(grad)
-        grad_gate = torch.ops.aten.silu_backward(grad.mul_(up), gate)
-        return grad_gate, grad_up, None, grad_A, grad_B, None
 
 
 class LeanAttention(nn.Module):
@@ -155,31 +85,70 @@ class LeanAttention(nn.Module):
         return x.view(*x.shape[:-1], -1, self.head_dim)
 
 
-class LastLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
-    """The last decoder layer: of tokens from which nothing is predicted, only keys and values."""
+class DecoderLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
+    """Attention and MLP, each behind a norm and added to what came in."""
 
-    def __init__(self, theirs: Any) -> None:
+    def __init__(self, theirs: Any, *, is_last: bool) -> None:
         super().__init__()
         self.self_attn, self.mlp = theirs.self_attn, theirs.mlp
         self.input_layernorm = theirs.input_layernorm
         self.post_attention_layernorm = theirs.post_attention_layernorm
+        self.is_last = is_last
 
     def forward(
         self,
         hidden_states: Tensor,
         tree: TreeLayout | None = None,
         last_tree: TreeLayout | None = None,
+        places: Mapping[int, Tensor] = MappingProxyType({}),
         **kwargs: Any,
     ) -> Tensor:
-        """`last_tree` is the tree with the wanted rows; None, as in decoding: all are wanted."""
-        tree = last_tree or tree
+        """`last_tree` is the tree with the rows wanted of the last layer; of the other tokens it
+        computes keys and values only. None, as in decoding: all are wanted. `places` are where
+        layers put what they return, by their number (see `places_for_states`)."""
+        if self.is_last:
+            tree = last_tree or tree
         normed = self.input_layernorm(hidden_states)
         mixed, _ = self.self_attn(hidden_states=normed, tree=tree, **kwargs)
         if tree is not None and not tree.wants_all:
             hidden_states = hidden_states[:, tree.rows_Q]
         hidden_states = hidden_states + mixed
-        added: Tensor = self.mlp(self.post_attention_layernorm(hidden_states))
-        return hidden_states + added
+        normed = self.post_attention_layernorm(hidden_states)
+        added: Tensor = self.mlp(normed, recomputes=self.gradient_checkpointing)
+        place = places.get(self.self_attn.layer_idx)
+        if place is None:
+            return hidden_states + added
+        total: Tensor = _SumInPlace.apply(hidden_states, added, [place])  # type: ignore[no-untyped-call]
+        return total
+
+
+class _SumInPlace(torch.autograd.Function):
+    """The sum of two tensors, written where it is told. The place comes in a list, so that
+    autograd takes it for no input."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor, y: Tensor, place: list[Tensor]) -> Tensor:
+        return torch.add(x, y, out=place[0]).detach()
+
+    @staticmethod
+    def backward(_: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        return grad, grad, None
+
+
+def places_for_states(model: nn.Module, tokens: int) -> dict[int, Tensor]:
+    """(1, tokens, D) for each layer whose result another keeps, where activations are recomputed.
+
+    Made before the first layer runs: what layers return stays until the backward pass, and between
+    temporary tensors it would leave holes into which the next ones do not fit.
+    """
+    layers: Any = model.model.layers  # type: ignore[union-attr]
+    if not (model.training and torch.is_grad_enabled() and layers[0].gradient_checkpointing):
+        return {}
+    weight = next(model.parameters())
+    width: int = model.config.hidden_size  # type: ignore[union-attr,assignment]
+    trained = [any(part.requires_grad for part in layer.parameters()) for layer in layers]
+    kept = range(trained.index(True), len(layers) - 1) if True in trained else ()
+    return {number: weight.new_empty(1, tokens, width) for number in kept}
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -212,8 +181,8 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def use_lean_layers(model: nn.Module) -> None:
-    """Replace every RMSNorm, SwiGLU MLP and, where it is the tree's, attention and the last layer
-    of a transformers decoder, in place."""
+    """Replace every RMSNorm, SwiGLU MLP and, where attention is the tree's, attention and layer of
+    a transformers decoder, in place."""
     for name, module in list(model.named_modules()):
         if type(module).__name__.endswith("RMSNorm"):
             _replace(model, name, RmsNorm(module.weight, module.variance_epsilon))
@@ -225,17 +194,22 @@ def use_lean_layers(model: nn.Module) -> None:
             if name.endswith(".self_attn"):
                 _replace(model, name, LeanAttention(module))
         layers: Any = model.model.layers  # type: ignore[union-attr]
-        layers[-1] = LastLayer(layers[-1])
+        for place, layer in enumerate(layers):
+            layers[place] = DecoderLayer(layer, is_last=layer is layers[-1])
 
 
 def recompute_activations(model: nn.Module) -> None:
-    """Activation checkpointing: each layer keeps its input only and runs again before its backward.
+    """Activation checkpointing: each layer keeps its input only and runs again before its backward,
+    up to its MLP, which makes its own again, some rows at a time.
 
     transformers also makes the embeddings ask for a gradient, which only reentrant checkpoints
     need; layers below the first adapter would be run backward for it.
     """
     model.activation_checkpointing_enable(  # type: ignore[operator]
-        activation_checkpointing_kwargs={"use_reentrant": False}
+        activation_checkpointing_kwargs={
+            "use_reentrant": False,
+            "context_fn": lambda: (nullcontext(), running_again()),
+        }
     )
     model.disable_input_require_grads()  # type: ignore[operator]
 

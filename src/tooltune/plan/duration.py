@@ -10,7 +10,7 @@ Qwen3-1.7B within 0.1 % (8.593 GFLOP a token, formula 8.595).
 import math
 from dataclasses import dataclass
 
-from tooltune.plan.memory import Job, Method, static_bytes
+from tooltune.plan.memory import Job, Method, keeps_mlp_input_only, static_bytes
 from tooltune.plan.tables import THIS, Basis, Device
 from tooltune.plan.workload import Workload
 
@@ -43,6 +43,8 @@ def flops_per_token(job: Job, workload: Workload, method: Method) -> float:
     trained, back = counted.lora_trainable, job.backward_layers(method) / shape.layers
     if job.checkpointing:
         frozen = (2 + 4 * back) * counted.linear + (1 + 3.5 * back) * attention
+        if keeps_mlp_input_only(job, method):
+            frozen -= 2 * back * shape.layers * shape.hidden * shape.intermediate  # down's product
         return frozen + 8 * trained + head
     return (2 + 2 * back) * counted.linear + (1 + 2.5 * back) * attention + 6 * trained + head
 

@@ -111,7 +111,7 @@ def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
     loss = {
         "full": "12 V N (float32 log-softmax and two gradients)",
         "tiles": "2 min(N, 4096) min(V, 32768) + 6 h N",
-        "edges": f"{4 if job.dtype == 'float32' else 6} x 256 V + 2 c h N",
+        "edges": f"256 c V{'' if job.dtype == 'float32' else ' + 64 V'} + 2 c h N",
     }[job.trainer.loss]
     layer, again, spare = _layer_formulas(job)
     saved = f"{kept} A N (all layers)"

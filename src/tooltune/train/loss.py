@@ -1,6 +1,6 @@
 """Next-token loss on the supervised edges of a tree; full logits never exist.
 
-Shapes: E supervised edges, D model width, V vocabulary, C edges of one chunk.
+Shapes: E supervised edges, D model width, V vocabulary, C edges of one chunk, R of its rows.
 """
 
 from typing import Any
@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK_EDGES = 256
+SOFTMAX_ROWS = 16
+"""Edges whose float32 logits are alive at once: those of a chunk are in the head's dtype, and a
+processor's cache holds 16 rows of a small vocabulary (3 MiB of SmolLM2's)."""
 
 
 def edge_loss(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Tensor) -> Tensor:
@@ -77,13 +80,20 @@ def _chunk_loss(
     grad_CD: Tensor | None,
 ) -> Tensor:
     """Summed loss of a chunk, its gradient written to `grad_CD`. One buffer of C x V: the logits
-    become the softmax and then their own gradient in place."""
-    logits_CV = F.linear(hidden_CD, head_VD).to(weight_C1.dtype)
-    own_C1 = logits_CV.gather(1, target_C1)
-    top_C1 = logits_CV.amax(1, keepdim=True)
-    powers_CV = logits_CV.sub_(top_C1).exp_()
-    sum_C1 = powers_CV.sum(1, keepdim=True)
+    become their own gradient in place, some rows at a time."""
+    logits_CV = F.linear(hidden_CD, head_VD)
+    loss = weight_C1.new_zeros(())
+    rows = (torch.split(each, SOFTMAX_ROWS) for each in (logits_CV, target_C1, weight_C1))
+    for logits_RV, target_R1, weight_R1 in zip(*rows, strict=True):
+        wide_RV = logits_RV.to(weight_C1.dtype)
+        own_R1 = wide_RV.gather(1, target_R1)
+        top_R1 = wide_RV.amax(1, keepdim=True)
+        powers_RV = wide_RV.sub_(top_R1).exp_()
+        sum_R1 = powers_RV.sum(1, keepdim=True)
+        loss += ((sum_R1.log() + top_R1 - own_R1) * weight_R1).sum()
+        if grad_CD is not None:
+            powers_RV.mul_(weight_R1 / sum_R1).scatter_add_(1, target_R1, -weight_R1)
+            logits_RV.copy_(powers_RV)
     if grad_CD is not None:
-        grad_CV = powers_CV.mul_(weight_C1 / sum_C1).scatter_add_(1, target_C1, -weight_C1)
-        torch.mm(grad_CV.to(head_VD.dtype), head_VD, out=grad_CD)
-    return ((sum_C1.log() + top_C1 - own_C1) * weight_C1).sum()
+        torch.mm(logits_CV, head_VD, out=grad_CD)
+    return loss

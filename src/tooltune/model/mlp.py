@@ -1,0 +1,154 @@
+"""The MLP of Llama and Qwen with adapters in it: what it keeps for its backward pass, and what it
+makes again.
+
+Shapes: T tokens, I inputs, O outputs, R rank of an adapter.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tooltune.model.lora import CastLora, LoraLinear
+
+MLP_ROWS = 1024
+"""Tokens whose widest tensors are alive at once where activations are recomputed. On a processor
+512 and all at once are as fast, 256 are slower; on a GPU it was not measured."""
+
+_RUNS_AGAIN = ContextVar("runs_again", default=False)
+
+
+class SwiGlu(nn.Module):
+    """down(silu(gate(x)) * up(x)), keeping gate(x) and up(x), or x where it `recomputes`."""
+
+    def __init__(self, gate_proj: nn.Module, up_proj: nn.Module, down_proj: nn.Module) -> None:
+        super().__init__()
+        self.gate_proj, self.up_proj, self.down_proj = gate_proj, up_proj, down_proj
+
+    def forward(self, x: Tensor, *, recomputes: bool = False) -> Tensor:
+        parts = (self.gate_proj, self.up_proj, self.down_proj)
+        adapted = [part for part in parts if isinstance(part, LoraLinear) and part.is_enabled]
+        draws = self.training and any(part.dropout for part in adapted)
+        y: Tensor
+        if recomputes and torch.is_grad_enabled() and len(adapted) == 3 and not draws:
+            masters = [master for part in adapted for master in (part.lora_A, part.lora_B)]
+            y = _RecomputedMlp.apply(x, adapted, *masters)  # type: ignore[no-untyped-call]
+            return y
+        gate, up, down = self.gate_proj(x), self.up_proj(x), self.down_proj
+        if down in adapted and not draws:
+            y = _SwiGluDown.apply(  # type: ignore[no-untyped-call]
+                gate, up, down.lora_A, down.lora_B, down
+            )
+        else:
+            y = down(_SwiGlu.apply(gate, up))  # type: ignore[no-untyped-call]
+        return y
+
+
+@contextmanager
+def running_again() -> Iterator[None]:
+    """Around a pass made only for what the backward pass needs: nobody reads what it returns."""
+    token = _RUNS_AGAIN.set(True)
+    try:
+        yield
+    finally:
+        _RUNS_AGAIN.reset(token)
+
+
+class _RecomputedMlp(torch.autograd.Function):
+    """Keeps its input only, and holds what is wider for MLP_ROWS tokens at a time. Without dropout:
+    rows would draw other masks than all at once."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layers: Sequence[LoraLinear], *masters: Tensor) -> Tensor:
+        ctx.save_for_backward(x, *masters)
+        ctx.layers = layers
+        y = torch.empty_like(x)
+        if not _RUNS_AGAIN.get():
+            gate, up, down = (layer.cast(x.dtype) for layer in layers)
+            for x_rows, y_rows in zip(_in_rows(x), _in_rows(y), strict=True):
+                product = F.silu(gate.product(x_rows, x_rows)[0])
+                product.mul_(up.product(x_rows, x_rows)[0])
+                y_rows.copy_(down.product(product, product)[0])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        x, *masters = ctx.saved_tensors
+        gate, up, down = (layer.cast(x.dtype) for layer in ctx.layers)
+        grad_x = torch.empty_like(x)
+        grads = [torch.zeros_like(master) for master in masters]
+        for x_TI, grad_x_TI, grad_TO in zip(*map(_in_rows, (x, grad_x, grad_y)), strict=True):
+            gated, gate_low_TR = gate.product(x_TI, x_TI)
+            upped, up_low_TR = up.product(x_TI, x_TI)
+            silu = F.silu(gated)
+            product = silu * upped
+            low_TR = F.linear(product, down.A_RI)
+            grad = _backward(down, grad_TO, product, low_TR, grads[4:])
+            grad_up = silu.mul_(grad)
+            grad_gate = torch.ops.aten.silu_backward(grad.mul_(upped), gated)
+            grad_x_TI.copy_(_backward(gate, grad_gate, x_TI, gate_low_TR, grads[:2]))
+            grad_x_TI.add_(_backward(up, grad_up, x_TI, up_low_TR, grads[2:4]))
+        return grad_x, None, *grads
+
+
+def _in_rows(x: Tensor) -> tuple[Tensor, ...]:
+    rows: tuple[Tensor, ...] = torch.split(x.flatten(0, -2), MLP_ROWS)
+    return rows
+
+
+def _backward(
+    lora: CastLora, grad_TO: Tensor, x_TI: Tensor, low_TR: Tensor, masters: Sequence[Tensor]
+) -> Tensor:
+    """Gradient of an adapted layer's input; those of its masters are added to what is there."""
+    grad_low_TR, grad_A, grad_B = lora.adapter_gradients(
+        grad_TO, x_TI, low_TR, dtype=masters[0].dtype
+    )
+    masters[0].add_(grad_A)
+    masters[1].add_(grad_B)
+    return lora.input_gradient(grad_TO, grad_low_TR)
+
+
+class _SwiGlu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up)
+        return F.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        gate, up = ctx.saved_tensors
+        grad_gate = torch.ops.aten.silu_backward(grad * up, gate)
+        return grad_gate, F.silu(gate).mul_(grad)
+
+
+class _SwiGluDown(torch.autograd.Function):
+    """Both at once, so that down's adapter need not keep its input, the widest tensor of a layer:
+    the backward pass makes it again from the silu that it computes anyway."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, gate: Tensor, up: Tensor, A_RI: Tensor, B_OR: Tensor, down: LoraLinear
+    ) -> Tensor:
+        lora = down.cast(gate.dtype)
+        product = F.silu(gate).mul_(up)
+        y, low_TR = lora.product(product, product)
+        ctx.save_for_backward(gate, up, low_TR, lora.A_RI, lora.B_OR)
+        ctx.base, ctx.scale, ctx.master_dtype = down.base, down.scale, A_RI.dtype
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        gate, up, low_TR, A_RI, B_OR = ctx.saved_tensors
+        lora = CastLora(ctx.base, A_RI, B_OR, ctx.scale)
+        silu, grad_TO = F.silu(gate), grad_y.flatten(0, -2)
+        grad_low_TR, grad_A, grad_B = lora.adapter_gradients(
+            grad_TO, (silu * up).flatten(0, -2), low_TR, dtype=ctx.master_dtype
+        )
+        grad = lora.input_gradient(grad_TO, grad_low_TR).view_as(gate)
+        grad_up = silu.mul_(grad)
+        grad_gate = torch.ops.aten.silu_backward(grad.mul_(up), gate)
+        return grad_gate, grad_up, grad_A, grad_B, None
