@@ -1,9 +1,9 @@
 """Tree attention in tiles, for processors that multiply bfloat16 faster than float32.
 
 A tile is a run of queries with every key that one of them may see and no other, so its softmax is
-whole: no block is merged with another, and no log-sum-exp is kept. Scores and their gradients are
-float32 and held for one tile at a time; all factors of products are bfloat16. PyTorch's own kernel
-for processors stays below the float32 rate in bfloat16 (docs/decisions.md).
+whole: no block is merged with another, and no log-sum-exp is kept. Scores are float32 and held for
+one tile at a time; all factors of products are bfloat16. PyTorch's own kernel for processors stays
+below the float32 rate in bfloat16, and is no nearer to float64 (docs/decisions.md).
 
 Shapes: T tokens computed now, P tokens before them, Q queries, R queries and N keys of one tile, H
 query heads, G key/value heads, K head size.
@@ -116,20 +116,20 @@ class _TileAttention(torch.autograd.Function):
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v = ctx.saved_tensors
         grad_q = torch.empty_like(q)
-        k = k[0].contiguous()
-        wide_k, wide_v = _wide(k), _wide(v[0]).contiguous()
-        grad_k, grad_v = torch.zeros_like(wide_k), torch.zeros_like(wide_v)
+        k, v = k[0].contiguous(), v[0].contiguous()
+        wide_k = _wide(k)
+        grad_k, grad_v = torch.zeros_like(wide_k), torch.zeros_like(wide_k)
         with factors_rounded_to_bfloat16(q.dtype):
             for tile in ctx.tiles:
                 q_rows, grad_rows = (_below_one_another(x, tile, len(k)) for x in (q, grad_out))
-                weights = _softmax(_wide(q_rows), _seen(wide_k, tile), tile, ctx.scale)
-                grad_weights = _wide(grad_rows) @ _seen(wide_v, tile).mT
+                weights = _softmax(_wide(q_rows), _seen(wide_k, tile), tile, ctx.scale).to(q.dtype)
+                grad_weights = grad_rows @ _seen(v, tile).mT
                 grad_scores = torch.ops.aten._softmax_backward_data(
-                    grad_weights, weights, -1, weights.dtype
-                ).to(q.dtype)
+                    grad_weights, weights, -1, q.dtype
+                )
                 _put(grad_q, tile, (grad_scores @ _seen(k, tile)).mul_(ctx.scale))
                 _add(grad_k, tile, (grad_scores.mT @ q_rows).mul_(ctx.scale))
-                _add(grad_v, tile, weights.to(q.dtype).mT @ grad_rows)
+                _add(grad_v, tile, weights.mT @ grad_rows)
         return grad_q, grad_k.to(q.dtype)[None], grad_v.to(q.dtype)[None], None, None
 
 
@@ -155,7 +155,7 @@ def _softmax(q_rows: Tensor, keys: Tensor, tile: Tile, scale: float) -> Tensor:
     if tile.hidden_RM is not None:
         rows, partly_seen = tile.hidden_RM.shape
         scores.view(len(q_rows), -1, rows, keys.shape[1])[..., -partly_seen:] += tile.hidden_RM
-    return scores.softmax(-1)
+    return torch.softmax(scores, -1, out=scores)
 
 
 def _below_one_another(x: Tensor, tile: Tile, groups: int) -> Tensor:
