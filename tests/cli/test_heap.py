@@ -112,3 +112,16 @@ def test_the_settings_go_by_the_librarys_version(
 ) -> None:
     monkeypatch.setattr(os, "confstr", lambda _name: version)
     assert heap._tunables() == tunables
+
+
+def test_compiled_products_are_bounded_but_for_a_users_own_number() -> None:
+    program = START + "import os; print(os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'])"
+    for given, expected in (({}, "256"), ({"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}, "7")):
+        done = subprocess.run(
+            [sys.executable, "-c", program, "argument"],
+            env={**os.environ, **given},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == expected
