@@ -114,7 +114,9 @@ class DecoderLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
             hidden_states = hidden_states[:, tree.rows_Q]
         hidden_states = hidden_states + mixed
         normed = self.post_attention_layernorm(hidden_states)
-        added: Tensor = self.mlp(normed, recomputes=self.gradient_checkpointing)
+        # An MLP with another activation is transformers' own.
+        own = {"recomputes": self.gradient_checkpointing} if isinstance(self.mlp, SwiGlu) else {}
+        added: Tensor = self.mlp(normed, **own)
         place = places.get(self.self_attn.layer_idx)
         if place is None:
             return hidden_states + added
@@ -142,7 +144,12 @@ def places_for_states(model: nn.Module, tokens: int) -> dict[int, Tensor]:
     temporary tensors it would leave holes into which the next ones do not fit.
     """
     layers: Any = model.model.layers  # type: ignore[union-attr]
-    if not (model.training and torch.is_grad_enabled() and layers[0].gradient_checkpointing):
+    if not (
+        isinstance(layers[0], DecoderLayer)
+        and layers[0].gradient_checkpointing
+        and model.training
+        and torch.is_grad_enabled()
+    ):
         return {}
     weight = next(model.parameters())
     width: int = model.config.hidden_size  # type: ignore[union-attr,assignment]
