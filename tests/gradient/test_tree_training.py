@@ -480,7 +480,12 @@ def test_the_upper_layers_alone_have_the_gradients_they_have_among_all(is_recomp
     assert_same(accumulated(upper, sequences, 6), truth, EXACT)
 
 
-def test_recomputed_pieces_have_the_gradients_of_the_whole_tree() -> None:
+@pytest.mark.parametrize("mlp_rows", [4, 1024])
+def test_recomputed_pieces_have_the_gradients_of_the_whole_tree(
+    mlp_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the MLP made again in several runs of rows, the last one shorter, and in one."""
+    monkeypatch.setattr("tooltune.model.mlp.MLP_ROWS", mlp_rows)
     sequences, model = CASES["multi-level"], tree_model("qwen3", torch.float64)
     whole = as_a_tree(model, sequences, "segments")
     try:
