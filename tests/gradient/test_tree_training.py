@@ -380,7 +380,7 @@ def test_activation_checkpointing_recomputes_and_changes_no_gradient(kind: str) 
         assert len(passes) == 3
     finally:
         hook.remove()
-        model.activation_checkpointing_disable()
+        recompute_activations(model, is_on=False)
         model.eval()
     assert_same(recomputed, kept, 1e-15)
 
@@ -492,7 +492,7 @@ def test_recomputed_pieces_have_the_gradients_of_the_whole_tree(
         recompute_activations(model.train())
         assert_same(accumulated(model, sequences, 6), whole, EXACT)
     finally:
-        model.activation_checkpointing_disable()
+        recompute_activations(model, is_on=False)
         model.eval()
 
 

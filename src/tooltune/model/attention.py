@@ -35,6 +35,11 @@ KeysValues = dict[int, tuple[Tensor, Tensor]]
 """Layer -> keys and values (1, G, T, K)."""
 
 
+KEPT_SOFTMAX_BYTES = 64 * 2**20
+"""Of a layer that is run again just before its backward pass, by the `tiles` kernel. It is what an
+update of 3,100 tokens has in SmolLM2's shape, and saves a tenth of its time (docs/decisions.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class TreeLayout:
     """Who sees whom in one pass: all see the P tokens before; of the T, `k <= q < end_T[k]`."""
@@ -96,8 +101,20 @@ def tree_layout(
     return TreeLayout(subtree_end_T, rows_Q, kernel, cut_blocks(segments, rows, past_tokens))
 
 
-def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: float) -> Tensor:
-    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K)."""
+def tree_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    layout: TreeLayout,
+    scale: float,
+    *,
+    is_backward_next: bool = False,
+) -> Tensor:
+    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K).
+
+    `is_backward_next`: what is kept for the backward pass is soon free again, so that the `tiles`
+    kernel may keep more.
+    """
     if layout.kernel == "reference":
         return _reference(q, k, v, layout, scale)
     if layout.kernel == "flex":
@@ -105,7 +122,8 @@ def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: f
         mixed: Tensor = flex(q, k, v, block_mask=layout.block_mask, scale=scale, enable_gqa=True)
         return mixed
     if layout.kernel == "tiles":
-        return tile_attention(q, k, v, layout.tiles, scale)
+        kept_bytes = KEPT_SOFTMAX_BYTES if is_backward_next else 0
+        return tile_attention(q, k, v, layout.tiles, scale, kept_bytes=kept_bytes)
     return block_attention(q, k, v, layout.blocks, scale)
 
 
@@ -147,9 +165,11 @@ def attend(
     ancestors: Sequence[KeysValues] = (),
     captured: KeysValues | None = None,
     decode: DecodeState | None = None,
+    is_recomputed: bool = False,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' attention interface. `captured` collects each layer's keys and values."""
+    """transformers' attention interface. `captured` collects each layer's keys and values;
+    `is_recomputed` as in `DecoderLayer`."""
     layer = module.layer_idx
     assert isinstance(layer, int)
     if decode is not None:
@@ -162,7 +182,8 @@ def attend(
         if ancestors:
             key = torch.cat([*(above[layer][0] for above in ancestors), key], dim=2)
             value = torch.cat([*(above[layer][1] for above in ancestors), value], dim=2)
-        out = tree_attention(query, key, value, tree, scaling)
+        is_backward_next = is_recomputed and torch.is_grad_enabled()
+        out = tree_attention(query, key, value, tree, scaling, is_backward_next=is_backward_next)
     return out.transpose(1, 2), None
 
 

@@ -5,17 +5,17 @@ out, and activations that are cheap to recompute are not kept. Half precision is
 inside the norm.
 """
 
-from collections.abc import Mapping
-from contextlib import nullcontext
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.modeling_layers import GradientCheckpointingLayer
+from torch.utils.checkpoint import checkpoint
 
-from tooltune.model.attention import ATTENTION, TreeLayout, attend
-from tooltune.model.mlp import SwiGlu, running_again
+from tooltune.model.attention import ATTENTION, KeysValues, TreeLayout, attend
+from tooltune.model.mlp import SwiGlu, in_rows
+
+NORM_ROWS = 512
+"""Rows of a norm that are widened to float32 at once; on a processor 1,024 are as fast."""
 
 
 class RmsNorm(nn.Module):
@@ -32,20 +32,35 @@ class RmsNorm(nn.Module):
 
 
 class _RmsNorm(torch.autograd.Function):
+    """Some rows at a time: what is widened to float32 would leave holes in a processor's heap, into
+    which the next tensors do not fit."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        wide = _widen(x)
-        rstd = wide.pow(2).mean(-1, keepdim=True).add_(eps).rsqrt_()
+        y = torch.empty_like(x)
+        rstd = _widen(x.new_empty(0)).new_empty(*x.shape[:-1], 1)
+        for x_rows, y_rows, rstd_rows in zip(*map(_runs, (x, y, rstd)), strict=True):
+            wide = _widen(x_rows)
+            torch.mean(wide.square(), -1, keepdim=True, out=rstd_rows).add_(eps).rsqrt_()
+            torch.mul(wide * rstd_rows, weight, out=y_rows)
         ctx.save_for_backward(x, rstd, weight)
-        return (wide * rstd).mul_(weight).to(x.dtype)
+        return y
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         x, rstd, weight = ctx.saved_tensors
-        wide = _widen(x)
-        grad = _widen(grad_y) * weight
-        slope = (grad * wide).sum(-1, keepdim=True).mul_(rstd.pow(3)).div_(-x.shape[-1])
-        return grad.mul_(rstd).addcmul_(wide, slope).to(x.dtype), None, None
+        grad_x = torch.empty_like(x)
+        tensors = (x, rstd, grad_y, grad_x)
+        for x_rows, rstd_rows, grad_rows, out_rows in zip(*map(_runs, tensors), strict=True):
+            wide = _widen(x_rows)
+            grad = _widen(grad_rows) * weight
+            slope = (grad * wide).sum(-1, keepdim=True).mul_(rstd_rows.pow(3)).div_(-x.shape[-1])
+            torch.addcmul(grad.mul_(rstd_rows), wide, slope, out=out_rows)
+        return grad_x, None, None
+
+
+def _runs(x: Tensor) -> tuple[Tensor, ...]:
+    return in_rows(x, NORM_ROWS)
 
 
 class LeanAttention(nn.Module):
@@ -85,8 +100,12 @@ class LeanAttention(nn.Module):
         return x.view(*x.shape[:-1], -1, self.head_dim)
 
 
-class DecoderLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
-    """Attention and MLP, each behind a norm and added to what came in."""
+class DecoderLayer(nn.Module):
+    """Attention and MLP, each behind a norm and added to what came in.
+
+    Where `is_recomputed`, a training pass keeps what comes in only: the layer is run without a
+    graph, and again with one just before its backward pass.
+    """
 
     def __init__(self, theirs: Any, *, is_last: bool) -> None:
         super().__init__()
@@ -94,59 +113,79 @@ class DecoderLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
         self.input_layernorm = theirs.input_layernorm
         self.post_attention_layernorm = theirs.post_attention_layernorm
         self.is_last = is_last
+        self.is_recomputed = False
 
     def forward(
         self,
         hidden_states: Tensor,
         tree: TreeLayout | None = None,
         last_tree: TreeLayout | None = None,
-        places: Mapping[int, Tensor] = MappingProxyType({}),
+        places: dict[int, Tensor] | None = None,
+        captured: KeysValues | None = None,
         **kwargs: Any,
     ) -> Tensor:
         """`last_tree` is the tree with the rows wanted of the last layer; of the other tokens it
         computes keys and values only. None, as in decoding: all are wanted. `places` are where
-        layers put what they return, by their number (see `places_for_states`)."""
-        if self.is_last:
-            tree = last_tree or tree
+        layers that are run again put what they return, by their number (see `places_for_states`).
+        """
+        tree = last_tree or tree if self.is_last else tree
+        trained = next((each for each in self.parameters() if each.requires_grad), None)
+        asks_gradient = hidden_states.requires_grad or trained is not None
+        if not (self.is_recomputed and self.training and asks_gradient and torch.is_grad_enabled()):
+            return self._run(hidden_states, tree, captured=captured, **kwargs)
+        number: int = self.self_attn.layer_idx
+        # What `run` holds lives as long as its result: neither that nor what it is stored in may
+        # be among it, or both would wait for the garbage collector.
+        captures = captured is not None
+
+        def run(hidden_states: Tensor, _: Tensor | None) -> tuple[Tensor, ...]:
+            own: KeysValues | None = {} if captures else None
+            place = places.pop(number, None) if places else None
+            out = self._run(
+                hidden_states, tree, captured=own, place=place, is_recomputed=True, **kwargs
+            )
+            return (out, *own[number]) if own else (out,)
+
+        # The second argument only tells that the result has a gradient.
+        out, *keys_values = checkpoint(run, hidden_states, trained, use_reentrant=True)
+        if captured is not None:
+            captured[number] = (keys_values[0], keys_values[1])
+        return out  # type: ignore[no-any-return]
+
+    def _run(
+        self,
+        hidden_states: Tensor,
+        tree: TreeLayout | None,
+        *,
+        place: Tensor | None = None,
+        is_recomputed: bool = False,
+        **kwargs: Any,
+    ) -> Tensor:
         normed = self.input_layernorm(hidden_states)
+        kwargs["is_recomputed"] = is_recomputed
         mixed, _ = self.self_attn(hidden_states=normed, tree=tree, **kwargs)
         if tree is not None and not tree.wants_all:
             hidden_states = hidden_states[:, tree.rows_Q]
         hidden_states = hidden_states + mixed
         normed = self.post_attention_layernorm(hidden_states)
         # An MLP with another activation is transformers' own.
-        own = {"recomputes": self.gradient_checkpointing} if isinstance(self.mlp, SwiGlu) else {}
+        own = {"is_recomputed": is_recomputed} if isinstance(self.mlp, SwiGlu) else {}
         added: Tensor = self.mlp(normed, **own)
-        place = places.get(self.self_attn.layer_idx)
         if place is None:
             return hidden_states + added
-        total: Tensor = _SumInPlace.apply(hidden_states, added, [place])  # type: ignore[no-untyped-call]
-        return total
-
-
-class _SumInPlace(torch.autograd.Function):
-    """The sum of two tensors, written where it is told. The place comes in a list, so that
-    autograd takes it for no input."""
-
-    @staticmethod
-    def forward(_: Any, x: Tensor, y: Tensor, place: list[Tensor]) -> Tensor:
-        return torch.add(x, y, out=place[0]).detach()
-
-    @staticmethod
-    def backward(_: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        return grad, grad, None
+        return torch.add(hidden_states, added, out=place)
 
 
 def places_for_states(model: nn.Module, tokens: int) -> dict[int, Tensor]:
     """(1, tokens, D) for each layer whose result another keeps, where activations are recomputed.
 
-    Made before the first layer runs: what layers return stays until the backward pass, and between
-    temporary tensors it would leave holes into which the next ones do not fit.
+    One block for all, made before the first layer runs: what layers return stays until the backward
+    pass, and between temporary tensors it would leave holes into which the next ones do not fit.
     """
     layers: Any = model.model.layers  # type: ignore[union-attr]
     if not (
         isinstance(layers[0], DecoderLayer)
-        and layers[0].gradient_checkpointing
+        and layers[0].is_recomputed
         and model.training
         and torch.is_grad_enabled()
     ):
@@ -155,7 +194,9 @@ def places_for_states(model: nn.Module, tokens: int) -> dict[int, Tensor]:
     width: int = model.config.hidden_size  # type: ignore[union-attr,assignment]
     trained = [any(part.requires_grad for part in layer.parameters()) for layer in layers]
     kept = range(trained.index(True), len(layers) - 1) if True in trained else ()
-    return {number: weight.new_empty(1, tokens, width) for number in kept}
+    block = weight.new_empty(len(kept), 1, tokens, width)
+    # No views: that one is written to would count as a change of all.
+    return {number: place.data for number, place in zip(kept, block, strict=True)}
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -205,18 +246,24 @@ def use_lean_layers(model: nn.Module) -> None:
             layers[place] = DecoderLayer(layer, is_last=layer is layers[-1])
 
 
-def recompute_activations(model: nn.Module) -> None:
-    """Activation checkpointing: each layer keeps its input only and runs again before its backward,
-    up to its MLP, which makes its own again, some rows at a time.
+def recompute_activations(model: nn.Module, *, is_on: bool = True) -> None:
+    """Activation checkpointing: each layer keeps its input only, and is run again before its
+    backward, up to its MLP, which makes its own again, some rows at a time.
 
-    transformers also makes the embeddings ask for a gradient, which only reentrant checkpoints
-    need; layers below the first adapter would be run backward for it.
+    Of layers that are not ours transformers' switch makes the embeddings ask for a gradient, which
+    only its other kind of checkpoint needs; layers below the first adapter would be run backward
+    for it.
     """
+    own = [module for module in model.modules() if isinstance(module, DecoderLayer)]
+    for layer in own:
+        layer.is_recomputed = is_on
+    if own:
+        return
+    if not is_on:
+        model.activation_checkpointing_disable()  # type: ignore[operator]
+        return
     model.activation_checkpointing_enable(  # type: ignore[operator]
-        activation_checkpointing_kwargs={
-            "use_reentrant": False,
-            "context_fn": lambda: (nullcontext(), running_again()),
-        }
+        activation_checkpointing_kwargs={"use_reentrant": False}
     )
     model.disable_input_require_grads()  # type: ignore[operator]
 

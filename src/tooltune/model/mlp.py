@@ -4,9 +4,7 @@ makes again.
 Shapes: T tokens, I inputs, O outputs, R rank of an adapter.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,28 +13,28 @@ from torch import Tensor, nn
 
 from tooltune.model.lora import CastLora, LoraLinear
 
-MLP_ROWS = 1024
-"""Tokens whose widest tensors are alive at once where activations are recomputed. On a processor
-512 and all at once are as fast, 256 are slower; on a GPU it was not measured."""
-
-_RUNS_AGAIN = ContextVar("runs_again", default=False)
+MLP_ROWS = 640
+"""Tokens whose widest tensors are alive at once, at most, where activations are recomputed. On a
+processor 512 and all at once are as fast, 256 are slower; on a GPU it was not measured."""
 
 
 class SwiGlu(nn.Module):
-    """down(silu(gate(x)) * up(x)), keeping gate(x) and up(x), or x where it `recomputes`."""
+    """down(silu(gate(x)) * up(x)), keeping gate(x) and up(x), or x where it is recomputed."""
 
     def __init__(self, gate_proj: nn.Module, up_proj: nn.Module, down_proj: nn.Module) -> None:
         super().__init__()
         self.gate_proj, self.up_proj, self.down_proj = gate_proj, up_proj, down_proj
 
-    def forward(self, x: Tensor, *, recomputes: bool = False) -> Tensor:
+    def forward(self, x: Tensor, *, is_recomputed: bool = False) -> Tensor:
+        """`is_recomputed` as in `DecoderLayer`; the second time nobody reads what this returns."""
         parts = (self.gate_proj, self.up_proj, self.down_proj)
         adapted = [part for part in parts if isinstance(part, LoraLinear) and part.is_enabled]
         draws = self.training and any(part.dropout for part in adapted)
         y: Tensor
-        if recomputes and torch.is_grad_enabled() and len(adapted) == 3 and not draws:
+        if is_recomputed and len(adapted) == 3 and not draws:
             masters = [master for part in adapted for master in (part.lora_A, part.lora_B)]
-            y = _RecomputedMlp.apply(x, adapted, *masters)  # type: ignore[no-untyped-call]
+            is_read = not torch.is_grad_enabled()
+            y = _RecomputedMlp.apply(x, is_read, adapted, *masters)  # type: ignore[no-untyped-call]
             return y
         gate, up, down = self.gate_proj(x), self.up_proj(x), self.down_proj
         if down in adapted and not draws:
@@ -48,28 +46,20 @@ class SwiGlu(nn.Module):
         return y
 
 
-@contextmanager
-def running_again() -> Iterator[None]:
-    """Around a pass made only for what the backward pass needs: nobody reads what it returns."""
-    token = _RUNS_AGAIN.set(True)
-    try:
-        yield
-    finally:
-        _RUNS_AGAIN.reset(token)
-
-
 class _RecomputedMlp(torch.autograd.Function):
     """Keeps its input only, and holds what is wider for MLP_ROWS tokens at a time. Without dropout:
     rows would draw other masks than all at once."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layers: Sequence[LoraLinear], *masters: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, is_read: bool, layers: Sequence[LoraLinear], *masters: Tensor
+    ) -> Tensor:
         ctx.save_for_backward(x, *masters)
         ctx.layers = layers
         y = torch.empty_like(x)
-        if not _RUNS_AGAIN.get():
+        if is_read:
             gate, up, down = (layer.cast(x.dtype) for layer in layers)
-            for x_rows, y_rows in zip(_in_rows(x), _in_rows(y), strict=True):
+            for x_rows, y_rows in zip(_runs(x), _runs(y), strict=True):
                 product = F.silu(gate.product(x_rows, x_rows)[0])
                 product.mul_(up.product(x_rows, x_rows)[0])
                 y_rows.copy_(down.product(product, product)[0])
@@ -81,7 +71,7 @@ class _RecomputedMlp(torch.autograd.Function):
         gate, up, down = (layer.cast(x.dtype) for layer in ctx.layers)
         grad_x = torch.empty_like(x)
         grads = [torch.zeros_like(master) for master in masters]
-        for x_TI, grad_x_TI, grad_TO in zip(*map(_in_rows, (x, grad_x, grad_y)), strict=True):
+        for x_TI, grad_x_TI, grad_TO in zip(*map(_runs, (x, grad_x, grad_y)), strict=True):
             gated, gate_low_TR = gate.product(x_TI, x_TI)
             upped, up_low_TR = up.product(x_TI, x_TI)
             silu = F.silu(gated)
@@ -92,12 +82,18 @@ class _RecomputedMlp(torch.autograd.Function):
             grad_gate = torch.ops.aten.silu_backward(grad.mul_(upped), gated)
             grad_x_TI.copy_(_backward(gate, grad_gate, x_TI, gate_low_TR, grads[:2]))
             grad_x_TI.add_(_backward(up, grad_up, x_TI, up_low_TR, grads[2:4]))
-        return grad_x, None, *grads
+        return grad_x, None, None, *grads
 
 
-def _in_rows(x: Tensor) -> tuple[Tensor, ...]:
-    rows: tuple[Tensor, ...] = torch.split(x.flatten(0, -2), MLP_ROWS)
-    return rows
+def in_rows(x: Tensor, most: int) -> tuple[Tensor, ...]:
+    """Its rows (..., I) in runs of one length, at most `most`; the last may be shorter. Of bfloat16
+    products each length is another one to compile."""
+    rows_TI = x.flatten(0, -2)
+    return torch.chunk(rows_TI, -(-len(rows_TI) // most))
+
+
+def _runs(x: Tensor) -> tuple[Tensor, ...]:
+    return in_rows(x, MLP_ROWS)
 
 
 def _backward(
