@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from tooltune.config import LINEAR_LAYERS, LoraSection, TrainSection
+from tooltune.model import tiles
 from tooltune.model.attention import ATTENTION, Kernel
 from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
@@ -478,6 +479,32 @@ def test_the_upper_layers_alone_have_the_gradients_they_have_among_all(is_recomp
         recompute_activations(upper.train())
     assert_same(as_a_tree(upper, sequences, "segments"), truth, EXACT)
     assert_same(accumulated(upper, sequences, 6), truth, EXACT)
+
+
+@pytest.mark.parametrize(("kept_bytes", "softmaxes"), [(0, 21), (1600, 17), (2**20, 14)])
+def test_softmax_kept_of_recomputed_layers_changes_no_gradient(
+    kept_bytes: int, softmaxes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of seven tiles in two layers: none, that of the first ones, and all."""
+    monkeypatch.setattr("tooltune.model.attention.KEPT_SOFTMAX_BYTES", kept_bytes)
+    monkeypatch.setattr("tooltune.model.tiles.TILE_ROWS", 4)
+    made: list[Tensor] = []
+    softmax = tiles._softmax
+
+    def counted(*args: Any) -> Tensor:
+        made.append(softmax(*args))
+        return made[-1]
+
+    sequences, model = CASES["multi-level"], tree_model("qwen3", torch.float64)
+    whole = as_a_tree(model, sequences, "reference")
+    monkeypatch.setattr(tiles, "_softmax", counted)
+    try:
+        recompute_activations(model.train())
+        assert_same(as_a_tree(model, sequences, "tiles"), whole, EXACT)
+    finally:
+        recompute_activations(model, is_on=False)
+        model.eval()
+    assert len(made) == softmaxes
 
 
 @pytest.mark.parametrize("mlp_rows", [4, 1024])

@@ -4,6 +4,7 @@ Counted, not read from the system, so the figures are the same on every machine.
 SmolLM2-135M's shape: `python -m tests.data.peak_memory`, figures in docs/decisions.md.
 """
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,29 @@ def test_64_examples_peak_within_a_tenth_of_16(model: nn.Module, is_recomputed: 
     assert large < 1.10 * small
     at_once = peak_bytes(model, 64, micro_batch_tokens=10_000)
     assert at_once > 1.8 * small, "control: all at once"
+
+
+@pytest.mark.parametrize("micro_batch_tokens", [BUDGET, 10_000])
+@pytest.mark.parametrize("is_recomputed", [False, True])
+def test_an_update_leaves_nothing_for_the_garbage_collector(
+    model: nn.Module, is_recomputed: bool, micro_batch_tokens: int
+) -> None:
+    """A reference cycle through a tensor would keep it for many updates."""
+    if is_recomputed:
+        recompute_activations(model)
+    gc.collect()
+    gc.disable()
+    try:
+        with AllocationTracker() as tracker:
+            left = []
+            for _ in range(2):
+                accumulate_gradients(model, examples(40), micro_batch_tokens=micro_batch_tokens)
+                model.zero_grad(set_to_none=True)
+                left.append(tracker.current)
+        weights = sum(p.nbytes for p in model.parameters())
+        assert left[0] == left[1] <= weights
+    finally:
+        gc.enable()
 
 
 def test_the_tracker_sees_the_backward_pass() -> None:
