@@ -30,14 +30,14 @@ class Result:
     ours: list[dict[str, float]] = field(default_factory=list)
     peer_ready: dict[str, Any] | None = None
     peer: list[dict[str, float]] = field(default_factory=list)
-    is_small: bool = False
-    small: "Result | None" = None
-    """The same steps of ours in the least memory, against the same steps of the peer."""
+    is_recomputed: bool = False
+    recomputed: "Result | None" = None
+    """The same steps with our activations recomputed, against the same steps of the peer."""
 
     def entry(self) -> dict[str, Any]:
         """One workload of bench/results/latest.json. Speeds are medians over the measured steps;
-        `ratio` and `memory_ratio` are ours over the peer's; None where no peer ran. `small` holds
-        what differs in the least memory."""
+        `ratio` and `memory_ratio` are ours over the peer's; None where no peer ran. `recomputed`
+        holds what differs where our activations are."""
         speed, peak, loss = self._figures(self.ours)
         peer_speed, peer_peak, peer_loss = self._figures(self.peer)
         return {
@@ -50,7 +50,7 @@ class Result:
             "memory_ratio": _rounded(peak / peer_peak if peer_peak else None),
             "loss": loss,
             "peer_loss": peer_loss,
-        } | ({"small": self.small.entry_of_ours()} if self.small else {})
+        } | ({"recomputed": self.recomputed.entry_of_ours()} if self.recomputed else {})
 
     def entry_of_ours(self) -> dict[str, Any]:
         """What of `entry` our side's setting changes."""
@@ -71,7 +71,7 @@ class Result:
     @property
     def name(self) -> str:
         """The workload's, and in which setting, for people."""
-        return self.workload.name + (", least memory" if self.is_small else "")
+        return self.workload.name + (", recomputed" if self.is_recomputed else "")
 
     @property
     def best_ratio(self) -> float | None:
@@ -87,11 +87,11 @@ class Result:
 
     @property
     def loss_difference(self) -> float:
-        """Largest relative difference of our losses to the peer's, and of those in the least memory
-        to ours; the warm-up step's included."""
+        """Largest relative difference of our losses to the peer's, and of those with activations
+        recomputed to ours; the warm-up step's included."""
         pairs = [*zip(self.ours, self.peer, strict=False)]
-        if self.small:
-            pairs += zip(self.small.ours, self.ours, strict=True)
+        if self.recomputed:
+            pairs += zip(self.recomputed.ours, self.ours, strict=True)
         return max((abs(a["loss"] / b["loss"] - 1) for a, b in pairs), default=0.0)
 
     @property
@@ -140,7 +140,7 @@ def table(results: list[Result], device: str) -> Table:
         shown.add_column(name, justify="left" if name == "workload" else "right")
     for name in ("ratio", "loss", "peer", "of matrix rate"):
         shown.add_column(name, justify="right")
-    for result in [each for one in results for each in (one, one.small) if each]:
+    for result in [each for one in results for each in (one, one.recomputed) if each]:
         entry = result.entry()
         best = f" ({result.best_ratio:.1f})" if result.best_ratio else ""
         shown.add_row(

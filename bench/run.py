@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,6 @@ def run(options: argparse.Namespace, folder: Path, console: Console) -> list[Res
     results = []
     for name in names:
         results.append(measure_what_fits(WORKLOADS[name], settings, not options.ours_only, console))
-        add_least_memory(results[-1], settings, console)
     if options.device == "cuda" and not options.workload:
         memory = settings | {"checkpointing": True, "examples_at_a_time": 4, "steps": 1}
         memory["micro_batch_tokens"] = 4 * 2048
@@ -175,46 +175,41 @@ def measure_what_fits(
         return measure(workload, settings | {"examples_at_a_time": 1}, with_peer, console)
 
 
-def add_least_memory(result: Result, settings: dict[str, Any], console: Console) -> None:
-    """Our side once more, alone: activations recomputed, two conversations computed at once."""
-    workload = result.workload
-    least = {
-        "workload": asdict(workload),
-        "checkpointing": True,
-        "micro_batch_tokens": workload.two_conversations_tokens,
-    }
-    with Side("bench.ours", settings | least) as ours:
-        records = [ours.step() for _ in result.ours]
-    result.small = replace(result, ours=records, is_small=True)
-    console.print(
-        f"{result.small.name}: {records[-1]['seconds']:.2f} s, "
-        f"{records[-1]['peak_gib']:.2f} GiB, loss {records[-1]['loss']:.5f}"
-    )
-
-
 def measure(
     workload: Workload, settings: dict[str, Any], with_peer: bool, console: Console
 ) -> Result:
-    """A warm-up step and the measured ones; who goes first alternates, so both meet the same
-    machine."""
+    """A warm-up step and the measured ones: ours, ours with activations recomputed, and the peer's.
+    Who goes first changes from step to step, so that all meet the same machine."""
     settings = settings | {"workload": asdict(workload)}
-    with Side("bench.ours", settings) as ours:
+    with ExitStack() as stack:
+
+        def start(module: str, **changed: Any) -> Side:
+            return stack.enter_context(Side(module, settings | changed))
+
+        ours = start("bench.ours")
         result = Result(workload, ours.ready)
-        if not with_peer:
-            result.ours = [ours.step() for _ in range(settings["steps"] + 1)]
-            return result
-        with Side("bench.peer", settings) as peer:
+        turns = [("ours", ours, result.ours)]
+        if not settings["checkpointing"]:
+            again = start("bench.ours", checkpointing=True)
+            result.recomputed = Result(workload, again.ready, is_recomputed=True)
+            turns.append(("recomputed", again, result.recomputed.ours))
+        if with_peer:
+            peer = start("bench.peer")
             result.peer_ready = peer.ready
-            turns = [(ours, result.ours), (peer, result.peer)]
-            for step in range(settings["steps"] + 1):
-                for side, records in turns if step % 2 else reversed(turns):
-                    records.append(side.step())
-                mine, theirs = result.ours[-1], result.peer[-1]
-                console.print(
-                    f"{workload.name}, {f'step {step}' if step else 'warm-up'}: "
-                    f"{mine['seconds']:.2f} s against {theirs['seconds']:.2f} s, "
-                    f"loss {mine['loss']:.5f} and {theirs['loss']:.5f}"
-                )
+            turns.append(("peer", peer, result.peer))
+        for step in range(settings["steps"] + 1):
+            first = step % len(turns)
+            for _, side, records in turns[first:] + turns[:first]:
+                records.append(side.step())
+            said = ", ".join(
+                f"{name} {records[-1]['seconds']:.2f} s, loss {records[-1]['loss']:.5f}"
+                for name, _, records in turns
+            )
+            console.print(f"{workload.name}, {f'step {step}' if step else 'warm-up'}: {said}")
+    if result.recomputed:
+        result.recomputed = replace(
+            result.recomputed, peer_ready=result.peer_ready, peer=result.peer
+        )
     return result
 
 

@@ -34,11 +34,6 @@ class Workload:
         """Sequences a step."""
         return self.conversations * self.turns
 
-    @property
-    def two_conversations_tokens(self) -> int:
-        """Distinct tokens of two conversations: a budget in which a step is many small passes."""
-        return self.prefix_tokens + 2 * self.turns * self.turn_tokens
-
 
 WORKLOADS = {
     workload.name: workload
