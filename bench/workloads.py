@@ -45,8 +45,8 @@ WORKLOADS = {
     )
 }
 
-TRIAL = Workload("trial", 300, 60, 30, conversations=4)
-"""Short steps on which the peer's settings are chosen."""
+TRIAL = Workload("trial", 600, 120, 60, conversations=4)
+"""A quarter of a `one-catalog` step, on which the peer's settings are chosen."""
 
 RECIPE = Workload("recipe", 0, 2048, 256, conversations=4)
 """4 x 2,048 tokens: what the published recipe holds in GPU memory at once."""
