@@ -26,15 +26,20 @@ LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 
 
 class OneStepALine(TrainerCallback):
-    """Waits for a line before each optimizer step, and says what the step took and gave."""
+    """Waits for a line before each optimizer step, and says what the step took and gave.
+
+    It waits where it has answered: what the trainer does between two steps, and after the last, must
+    not run beside a step of the other side.
+    """
 
     def __init__(self, answers: TextIO, device: str) -> None:
         self.answers, self.device = answers, device
         self.start = self.seconds = 0.0
 
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.wait()
+
     def on_step_begin(self, *_: Any, **__: Any) -> None:
-        if not wait_for_step():
-            sys.exit()
         self.start = now(self.device)
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -44,6 +49,11 @@ class OneStepALine(TrainerCallback):
         if "loss" in logs:
             peak = peak_gib(self.device)
             say(self.answers, loss=logs["loss"], seconds=self.seconds, peak_gib=peak)
+            self.wait()
+
+    def wait(self) -> None:
+        if not wait_for_step():
+            sys.exit()
 
 
 def main(settings: dict[str, Any]) -> None:
