@@ -28,8 +28,8 @@ LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 class OneStepALine(TrainerCallback):
     """Waits for a line before each optimizer step, and says what the step took and gave.
 
-    It waits where it has answered: what the trainer does between two steps, and after the last, must
-    not run beside a step of the other side.
+    It waits where it has answered: what the trainer does between two steps, and after the last,
+    must not run beside a step of the other side.
     """
 
     def __init__(self, answers: TextIO, device: str) -> None:
