@@ -15,7 +15,7 @@ from tooltune.model.attention import ATTENTION, KeysValues, TreeLayout, attend
 from tooltune.model.mlp import SwiGlu, in_rows
 
 NORM_ROWS = 512
-"""Rows of a norm that are widened to float32 at once; on a processor 1,024 are as fast."""
+"""Rows of a norm that a processor widens to float32 at once; 1,024 are as fast."""
 
 
 class RmsNorm(nn.Module):
@@ -32,8 +32,8 @@ class RmsNorm(nn.Module):
 
 
 class _RmsNorm(torch.autograd.Function):
-    """Some rows at a time: what is widened to float32 would leave holes in a processor's heap, into
-    which the next tensors do not fit."""
+    """On a processor some rows at a time: what is widened to float32 would leave holes in the heap
+    into which the next tensors do not fit."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -60,7 +60,7 @@ class _RmsNorm(torch.autograd.Function):
 
 
 def _runs(x: Tensor) -> tuple[Tensor, ...]:
-    return in_rows(x, NORM_ROWS)
+    return in_rows(x, NORM_ROWS if x.device.type == "cpu" else x.numel())
 
 
 class LeanAttention(nn.Module):

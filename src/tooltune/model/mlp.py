@@ -89,7 +89,8 @@ def in_rows(x: Tensor, most: int) -> tuple[Tensor, ...]:
     """Its rows (..., I) in runs of one length, at most `most`; the last may be shorter. Of bfloat16
     products each length is another one to compile."""
     rows_TI = x.flatten(0, -2)
-    return torch.chunk(rows_TI, -(-len(rows_TI) // most))
+    runs = -(-len(rows_TI) // most)
+    return torch.chunk(rows_TI, runs) if runs > 1 else (rows_TI,)
 
 
 def _runs(x: Tensor) -> tuple[Tensor, ...]:
