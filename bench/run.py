@@ -205,7 +205,8 @@ def measure(
                 f"{name} {records[-1]['seconds']:.2f} s, loss {records[-1]['loss']:.5f}"
                 for name, _, records in turns
             )
-            console.print(f"{workload.name}, {f'step {step}' if step else 'warm-up'}: {said}")
+            turn = f"step {step}" if step else "warm-up"
+            console.print(f"{workload.name}, {turn}: {said}", soft_wrap=True)
     if result.recomputed:
         result.recomputed = replace(
             result.recomputed, peer_ready=result.peer_ready, peer=result.peer

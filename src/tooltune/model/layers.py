@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tooltune.model.attention import ATTENTION, KeysValues, TreeLayout, attend
-from tooltune.model.mlp import SwiGlu, in_rows
+from tooltune.model.mlp import SwiGlu, empty_rows_like, in_rows
 
 NORM_ROWS = 512
 """Rows of a norm that a processor widens to float32 at once; 1,024 are as fast."""
@@ -37,7 +37,7 @@ class _RmsNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        y = torch.empty_like(x)
+        y = empty_rows_like(x)
         rstd = _widen(x.new_empty(0)).new_empty(*x.shape[:-1], 1)
         for x_rows, y_rows, rstd_rows in zip(*map(_runs, (x, y, rstd)), strict=True):
             wide = _widen(x_rows)
@@ -49,7 +49,7 @@ class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         x, rstd, weight = ctx.saved_tensors
-        grad_x = torch.empty_like(x)
+        grad_x = empty_rows_like(x)
         tensors = (x, rstd, grad_y, grad_x)
         for x_rows, rstd_rows, grad_rows, out_rows in zip(*map(_runs, tensors), strict=True):
             wide = _widen(x_rows)

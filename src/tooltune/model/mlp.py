@@ -56,7 +56,7 @@ class _RecomputedMlp(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, *masters)
         ctx.layers = layers
-        y = torch.empty_like(x)
+        y = empty_rows_like(x)
         if is_read:
             gate, up, down = (layer.cast(x.dtype) for layer in layers)
             for x_rows, y_rows in zip(_runs(x), _runs(y), strict=True):
@@ -69,7 +69,7 @@ class _RecomputedMlp(torch.autograd.Function):
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         x, *masters = ctx.saved_tensors
         gate, up, down = (layer.cast(x.dtype) for layer in ctx.layers)
-        grad_x = torch.empty_like(x)
+        grad_x = empty_rows_like(x)
         grads = [torch.zeros_like(master) for master in masters]
         for x_TI, grad_x_TI, grad_TO in zip(*map(_runs, (x, grad_x, grad_y)), strict=True):
             gated, gate_low_TR = gate.product(x_TI, x_TI)
@@ -91,6 +91,11 @@ def in_rows(x: Tensor, most: int) -> tuple[Tensor, ...]:
     rows_TI = x.flatten(0, -2)
     runs = -(-len(rows_TI) // most)
     return torch.chunk(rows_TI, runs) if runs > 1 else (rows_TI,)
+
+
+def empty_rows_like(x: Tensor) -> Tensor:
+    """To be written through `in_rows`, which copies what is not contiguous."""
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
 def _runs(x: Tensor) -> tuple[Tensor, ...]:
