@@ -187,15 +187,14 @@ def measure(
             return stack.enter_context(Side(module, settings | changed))
 
         ours = start("bench.ours")
-        result = Result(workload, ours.ready)
+        again = None if settings["checkpointing"] else start("bench.ours", checkpointing=True)
+        peer = start("bench.peer") if with_peer else None
+        result = Result(workload, ours.ready, peer_ready=peer and peer.ready)
         turns = [("ours", ours, result.ours)]
-        if not settings["checkpointing"]:
-            again = start("bench.ours", checkpointing=True)
-            result.recomputed = Result(workload, again.ready, is_recomputed=True)
+        if again:
+            result.recomputed = replace(result, ready=again.ready, ours=[], is_recomputed=True)
             turns.append(("recomputed", again, result.recomputed.ours))
-        if with_peer:
-            peer = start("bench.peer")
-            result.peer_ready = peer.ready
+        if peer:
             turns.append(("peer", peer, result.peer))
         for step in range(settings["steps"] + 1):
             first = step % len(turns)
@@ -207,10 +206,6 @@ def measure(
             )
             turn = f"step {step}" if step else "warm-up"
             console.print(f"{workload.name}, {turn}: {said}", soft_wrap=True)
-    if result.recomputed:
-        result.recomputed = replace(
-            result.recomputed, peer_ready=result.peer_ready, peer=result.peer
-        )
     return result
 
 

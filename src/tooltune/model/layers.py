@@ -38,7 +38,7 @@ class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         y = empty_rows_like(x)
-        rstd = _widen(x.new_empty(0)).new_empty(*x.shape[:-1], 1)
+        rstd = _widen(x.new_empty(*x.shape[:-1], 1))
         for x_rows, y_rows, rstd_rows in zip(*map(_runs, (x, y, rstd)), strict=True):
             wide = _widen(x_rows)
             torch.mean(wide.square(), -1, keepdim=True, out=rstd_rows).add_(eps).rsqrt_()
@@ -115,6 +115,11 @@ class DecoderLayer(nn.Module):
         self.is_last = is_last
         self.is_recomputed = False
 
+    @property
+    def runs_twice(self) -> bool:
+        """In this pass, if anything here or below is trained."""
+        return self.is_recomputed and self.training and torch.is_grad_enabled()
+
     def forward(
         self,
         hidden_states: Tensor,
@@ -129,9 +134,10 @@ class DecoderLayer(nn.Module):
         layers that are run again put what they return, by their number (see `places_for_states`).
         """
         tree = last_tree or tree if self.is_last else tree
+        if not self.runs_twice:
+            return self._run(hidden_states, tree, captured=captured, **kwargs)
         trained = next((each for each in self.parameters() if each.requires_grad), None)
-        asks_gradient = hidden_states.requires_grad or trained is not None
-        if not (self.is_recomputed and self.training and asks_gradient and torch.is_grad_enabled()):
+        if trained is None and not hidden_states.requires_grad:
             return self._run(hidden_states, tree, captured=captured, **kwargs)
         number: int = self.self_attn.layer_idx
         # What `run` holds lives as long as its result: neither that nor what it is stored in may
@@ -162,8 +168,9 @@ class DecoderLayer(nn.Module):
         **kwargs: Any,
     ) -> Tensor:
         normed = self.input_layernorm(hidden_states)
-        kwargs["is_recomputed"] = is_recomputed
-        mixed, _ = self.self_attn(hidden_states=normed, tree=tree, **kwargs)
+        mixed, _ = self.self_attn(
+            hidden_states=normed, tree=tree, is_recomputed=is_recomputed, **kwargs
+        )
         if tree is not None and not tree.wants_all:
             hidden_states = hidden_states[:, tree.rows_Q]
         hidden_states = hidden_states + mixed
@@ -183,12 +190,7 @@ def places_for_states(model: nn.Module, tokens: int) -> dict[int, Tensor]:
     pass, and between temporary tensors it would leave holes into which the next ones do not fit.
     """
     layers: Any = model.model.layers  # type: ignore[union-attr]
-    if not (
-        isinstance(layers[0], DecoderLayer)
-        and layers[0].is_recomputed
-        and model.training
-        and torch.is_grad_enabled()
-    ):
+    if not (isinstance(layers[0], DecoderLayer) and layers[0].runs_twice):
         return {}
     weight = next(model.parameters())
     width: int = model.config.hidden_size  # type: ignore[union-attr,assignment]
