@@ -2,11 +2,11 @@
 
 `python -m tests.data.measure_memory --write` prints two tables and puts them into docs/plan.md. The
 first: two model shapes with random weights, with and without recomputed activations, micro-batches
-of two sizes, float32, LoRA r=16 on all linear layers, dropout 0. Each run is a process of its own:
-a short update, so that Adam's moments exist, then three of rising length, as real steps differ in
-length. HEAP_FRAGMENTATION was set on the SmolLM2 rows; the others only report. The second: the
-closed form beside fake tensors. `--only WORD` takes the rows of the first whose name holds WORD.
-Needs up to 3 GiB and a few minutes on an idle machine.
+of two sizes, LoRA r=16 on all linear layers, dropout 0; one of the shapes in bfloat16 too. Each run
+is a process of its own: a short update, so that Adam's moments exist, then three of rising length,
+as real steps differ in length. HEAP_FRAGMENTATION was set on SmolLM2's float32 rows; the others
+only report. The second: the closed form beside fake tensors. `--only WORD` takes the rows of the
+first whose name holds WORD. Needs up to 3 GiB and a few minutes on an idle machine.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tooltune.plan.dry_run import build_model, dry_run_job
 from tooltune.plan.memory import GIB, TRAINERS, Job, estimate_memory
 from tooltune.plan.shape import ModelShape
 from tooltune.plan.tables import load_tables
-from tooltune.plan.this_machine import HEAP_FRAGMENTATION, resident_bytes
+from tooltune.plan.this_machine import HEAP_FRAGMENTATION, processor_runtime_bytes
 from tooltune.train.step import train_step
 
 LENGTHS = (320, 960)
@@ -45,7 +45,7 @@ FAKE = (
     ("Qwen/Qwen3-1.7B", "bfloat16", 1300, False),
 )
 PAGE = Path(__file__).parents[2] / "docs" / "plan.md"
-RESIDENT_HEAD = "| shape | tokens | recomputed | planned GiB | measured GiB | planned is |"
+RESIDENT_HEAD = "| shape | dtype | tokens | recomputed | planned GiB | measured GiB | planned is |"
 FAKE_HEAD = "| shape | dtype | tokens | checkpointed | dry run | closed form | closed form is |"
 
 
@@ -53,6 +53,7 @@ FAKE_HEAD = "| shape | dtype | tokens | checkpointed | dry run | closed form | c
 class Case:
     name: str
     shape: ModelShape
+    dtype: str
     tokens: int
     checkpointing: bool
 
@@ -60,10 +61,15 @@ class Case:
 def cases() -> list[Case]:
     tables = load_tables()
     qwen = replace(tables.shape("Qwen/Qwen3-0.6B"), layers=8)
-    shapes = {"SmolLM2-135M": tables.shape("smollm2-135m"), "Qwen3-0.6B, 8 layers": qwen}
+    smollm = tables.shape("smollm2-135m")
+    kinds = (
+        ("SmolLM2-135M", smollm, "float32"),
+        ("Qwen3-0.6B, 8 layers", qwen, "float32"),
+        ("SmolLM2-135M", smollm, "bfloat16"),
+    )
     return [
-        Case(name, shape, tokens, checkpointing)
-        for name, shape in shapes.items()
+        Case(name, shape, dtype, tokens, checkpointing)
+        for name, shape, dtype in kinds
         for checkpointing in (False, True)
         for tokens in LENGTHS
     ]
@@ -73,7 +79,7 @@ def make_job(case: Case, runtime_bytes: float) -> Job:
     return Job(
         shape=case.shape,
         trainer=TRAINERS["tooltune"],
-        dtype="float32",
+        dtype=case.dtype,
         rank=16,
         target_modules=LINEAR_LAYERS,
         micro_batch_tokens=case.tokens,
@@ -111,7 +117,8 @@ def measure(case: Case) -> tuple[float, float]:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        planned = estimate_memory(job := make_job(case, resident_bytes()), "lora").total / GIB
+        job = make_job(case, processor_runtime_bytes(case.dtype))
+        planned = estimate_memory(job, "lora").total / GIB
         train(job)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         os.write(write, f"{planned} {peak}".encode())
@@ -127,7 +134,8 @@ def measure(case: Case) -> tuple[float, float]:
 def resident_rows(only: str) -> Iterator[str]:
     """Planned against measured, one row a run."""
     for case in cases():
-        row = f"| {case.name} | {case.tokens} | {'yes' if case.checkpointing else 'no'} |"
+        recomputed = "yes" if case.checkpointing else "no"
+        row = f"| {case.name} | {case.dtype} | {case.tokens} | {recomputed} |"
         if only in row:
             planned, peak = measure(case)
             off = 100 * (planned / peak - 1)
@@ -137,8 +145,7 @@ def resident_rows(only: str) -> Iterator[str]:
 def fake_rows() -> Iterator[str]:
     """The closed form against the dry run, whole models, allocated bytes of the micro-batch."""
     for name, dtype, tokens, checkpointing in FAKE:
-        case = Case(name, load_tables().shape(name), tokens, checkpointing)
-        job = replace(make_job(case, 0.0), dtype=dtype)
+        job = make_job(Case(name, load_tables().shape(name), dtype, tokens, checkpointing), 0.0)
         ran = dry_run_job(job).peak_bytes / GIB
         closed = estimate_memory(job, "lora").allocated / GIB
         title = name.rpartition("/")[2].replace("smollm2-135m", "SmolLM2-135M")

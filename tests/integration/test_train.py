@@ -215,6 +215,9 @@ def test_the_run_says_its_plan_first_and_keeps_what_was_measured_of_it(
     plan = read_json(run.plan)
     planned, measured = plan["memory_gib"]["lora"], plan["measured_gib"]
     assert plan["steps_total"] == LAST_STEP
+    first_epoch = [row["distinct_tokens"] for row in run.read_metrics() if row["epoch"] == 1]
+    assert plan["tokens"]["computed_per_epoch"] == sum(first_epoch)
+    assert plan["tokens"]["largest_micro_batch"] == max(first_epoch)
     for term in ("weights", "adapter", "gradients", "optimizer"):
         assert measured[term] == pytest.approx(planned[term], rel=0.05, abs=1e-4), term
 

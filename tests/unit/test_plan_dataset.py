@@ -42,7 +42,7 @@ def test_tokens_and_sharing_are_those_that_training_will_compute(dataset, tiny_l
     examples = read_examples(
         dataset, Renderer.from_folder(tiny_llama_folder), max_sequence_tokens=2048
     )
-    steps = plan_epoch(examples.groups, examples_per_step=16, seed=recipe.train.seed, epoch=0)
+    steps = plan_epoch(examples.groups, examples_per_step=16, seed=recipe.train.seed, epoch=1)
     trees = [
         build_tree(batch)
         for step in steps

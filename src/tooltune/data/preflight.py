@@ -95,7 +95,7 @@ def _training(
     groups = catalog_groups([conversations[index] for index in fits])
     total = distinct = supervised = 0
     for step in plan_epoch(
-        groups, examples_per_step=train.examples_per_step, seed=train.seed, epoch=0
+        groups, examples_per_step=train.examples_per_step, seed=train.seed, epoch=1
     ):
         parts = [part for place in step for part in sequences[fits[place]]]
         order = [parts[place] for place in sorted_order(parts)]

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from tooltune.model.attention import ATTENTION, KeysValues, TreeLayout, attend
 from tooltune.model.mlp import SwiGlu, empty_rows_like, in_rows
+from tooltune.model.widen import widen
 
 NORM_ROWS = 512
 """Rows of a norm that a processor widens to float32 at once; 1,024 are as fast."""
@@ -38,9 +39,9 @@ class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         y = empty_rows_like(x)
-        rstd = _widen(x.new_empty(*x.shape[:-1], 1))
+        rstd = widen(x.new_empty(*x.shape[:-1], 1))
         for x_rows, y_rows, rstd_rows in zip(*map(_runs, (x, y, rstd)), strict=True):
-            wide = _widen(x_rows)
+            wide = widen(x_rows)
             torch.mean(wide.square(), -1, keepdim=True, out=rstd_rows).add_(eps).rsqrt_()
             torch.mul(wide * rstd_rows, weight, out=y_rows)
         ctx.save_for_backward(x, rstd, weight)
@@ -52,8 +53,8 @@ class _RmsNorm(torch.autograd.Function):
         grad_x = empty_rows_like(x)
         tensors = (x, rstd, grad_y, grad_x)
         for x_rows, rstd_rows, grad_rows, out_rows in zip(*map(_runs, tensors), strict=True):
-            wide = _widen(x_rows)
-            grad = _widen(grad_rows) * weight
+            wide = widen(x_rows)
+            grad = widen(grad_rows) * weight
             slope = (grad * wide).sum(-1, keepdim=True).mul_(rstd_rows.pow(3)).div_(-x.shape[-1])
             torch.addcmul(grad.mul_(rstd_rows), wide, slope, out=out_rows)
         return grad_x, None, None
@@ -273,7 +274,3 @@ def recompute_activations(model: nn.Module, *, is_on: bool = True) -> None:
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, last = name.rpartition(".")
     setattr(model.get_submodule(parent), last, module)
-
-
-def _widen(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

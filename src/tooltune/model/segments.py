@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tooltune.model.widen import wide_dtype
 from tooltune.packing.tree import IntArray, Segment
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -74,7 +75,7 @@ class _BlockAttention(torch.autograd.Function):
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, blocks: tuple[Block, ...], scale: float
     ) -> Tensor:
         out = torch.empty_like(q)
-        lse = torch.empty(q.shape[:-1], dtype=_lse_dtype(q), device=q.device)
+        lse = torch.empty(q.shape[:-1], dtype=wide_dtype(q.dtype), device=q.device)
         for queries, keys, is_causal in blocks:
             block_out, block_lse = _flash(
                 q[:, :, queries], k[:, :, keys], v[:, :, keys], 0.0, is_causal, scale=scale
@@ -131,7 +132,3 @@ def _merge(out: Tensor, lse: Tensor, block_out: Tensor, block_lse: Tensor) -> No
     if wide.data_ptr() != out.data_ptr():
         out.copy_(wide)
     lse.copy_(torch.logaddexp(lse, block_lse))
-
-
-def _lse_dtype(q: Tensor) -> torch.dtype:
-    return torch.float64 if q.dtype == torch.float64 else torch.float32

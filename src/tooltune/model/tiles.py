@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tooltune.model.widen import widen
 from tooltune.packing.tree import IntArray, Segment
 
 TILE_ROWS = 128
@@ -119,11 +120,11 @@ class _TileAttention(torch.autograd.Function):
         ctx.tiles, ctx.scale = tiles, scale
         kept: list[Tensor] = []
         out = torch.empty_like(q)
-        wide_k, values = _wide(k[0]).contiguous(), v[0].contiguous()
+        wide_k, values = widen(k[0]).contiguous(), v[0].contiguous()
         with float32_products_by_onednn(q.dtype):
             for tile in tiles:
                 q_rows = _below_one_another(q, tile, len(values))
-                weights = _softmax(_wide(q_rows), _seen(wide_k, tile), tile, scale).to(q.dtype)
+                weights = _softmax(widen(q_rows), _seen(wide_k, tile), tile, scale).to(q.dtype)
                 _put(out, tile, weights @ _seen(values, tile))
                 kept_bytes -= weights.nbytes
                 if kept_bytes >= 0:
@@ -136,13 +137,13 @@ class _TileAttention(torch.autograd.Function):
         q, k, v, *kept = ctx.saved_tensors
         grad_q = torch.empty_like(q)
         k, v = k[0].contiguous(), v[0].contiguous()
-        wide_k = _wide(k)
+        wide_k = widen(k)
         grad_k, grad_v = torch.zeros_like(wide_k), torch.zeros_like(wide_k)
         with float32_products_by_onednn(q.dtype):
             for tile, weights in zip_longest(ctx.tiles, kept):
                 q_rows, grad_rows = (_below_one_another(x, tile, len(k)) for x in (q, grad_out))
                 if weights is None:
-                    wide_q = _wide(q_rows)
+                    wide_q = widen(q_rows)
                     weights = _softmax(wide_q, _seen(wide_k, tile), tile, ctx.scale).to(q.dtype)
                 grad_weights = grad_rows @ _seen(v, tile).mT
                 grad_scores = torch.ops.aten._softmax_backward_data(
@@ -202,7 +203,3 @@ def _add(x: Tensor, tile: Tile, seen: Tensor) -> None:
         stop = start + run.stop - run.start
         x[:, run] += seen[:, start:stop]
         start = stop
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()

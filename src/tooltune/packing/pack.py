@@ -23,7 +23,8 @@ WINDOW_STEPS = 32
 def plan_epoch(
     groups: Sequence[int], *, examples_per_step: int, seed: int, epoch: int
 ) -> list[list[int]]:
-    """Indices of the examples of each step of one epoch; each example once, the last step partial.
+    """Indices of the examples of each step of one epoch (they count from 1); each example once, the
+    last step partial.
 
     Rule: all examples are shuffled; in each window of WINDOW_STEPS steps the shuffled examples are
     then sorted stably by group (examples of one catalog have one group), cut into steps, and the

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tooltune.model.widen import wide_dtype
+
 CHUNK_EDGES = 256
 SOFTMAX_ROWS = 16
 """Edges whose float32 logits are alive at once: those of a chunk are in the head's dtype, and a
@@ -26,7 +28,7 @@ def edge_loss(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Te
 
 def edge_losses(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor) -> Tensor:
     """Cross-entropy of each edge (E,), in nats; for use without gradients."""
-    wide = torch.float64 if hidden_ED.dtype == torch.float64 else torch.float32
+    wide = wide_dtype(hidden_ED.dtype)
     chunks = [hidden_ED.new_zeros(0, dtype=wide)]
     for start in range(0, len(hidden_ED), CHUNK_EDGES):
         chunk = slice(start, start + CHUNK_EDGES)
@@ -50,7 +52,7 @@ class _EdgeLoss(torch.autograd.Function):
     def forward(
         ctx: Any, hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor, weight_E: Tensor
     ) -> Tensor:
-        wide = torch.float64 if hidden_ED.dtype == torch.float64 else torch.float32
+        wide = wide_dtype(hidden_ED.dtype)
         loss = torch.zeros((), dtype=wide, device=hidden_ED.device)
         grad_ED = torch.empty_like(hidden_ED) if ctx.needs_input_grad[0] else None
         for start in range(0, len(hidden_ED), CHUNK_EDGES):
