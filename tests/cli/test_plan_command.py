@@ -53,6 +53,24 @@ def test_without_a_word_the_published_recipe_is_planned(tooltune):
     assert answer["steps_total"] == 2943
 
 
+def test_this_machine_is_timed_for_an_adapter_of_the_upper_layers(tooltune, tmp_path):
+    """Three layers are timed: fewer than the recipe leaves without an adapter."""
+    shape = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4}
+    config = {"model_type": "llama", "num_hidden_layers": 6, "vocab_size": 512} | shape
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'[model]\nname = "{tmp_path}"\n[lora]\nfirst_layer = 4\n')
+    averages = ("--examples", "100", "--mean-tokens", "200", "--prefix-tokens", "100")
+    cache = {"TOOLTUNE_CACHE": str(tmp_path / "cache")}
+    done = tooltune("plan", recipe, *averages, "--device", "this", "--json", env=cache)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["device"], answer["basis"]) == ("this", "measured")
+    assert answer["hours"] > 0
+    by_module = answer["parameters"]["lora_by_module"]
+    assert by_module["q_proj"] == 2 * 16 * (64 + 64)  # two layers of rank 16
+
+
 def test_an_unknown_model_is_a_message_and_exit_code_2(tooltune):
     done = tooltune("plan", "--model", "Qwen/Qwen3-1.8B", "--examples", "10")
     assert done.returncode == 2

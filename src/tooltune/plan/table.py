@@ -161,8 +161,14 @@ def _head(made: Plan) -> str:
         f" = {made.steps_total:,}\n"
         f"  tokens       {workload.logical_tokens:,} an epoch, of them computed "
         f"{workload.computed_tokens:,} (sharing {workload.sharing_ratio:.2f}x, {workload.basis})\n"
-        f"  operations   {made.flops_total / 1e15:,.0f} PFLOP"
+        f"  operations   {_petaflop(made.flops_total)} PFLOP"
     )
+
+
+def _petaflop(flops: float) -> str:
+    """Two digits at least, also of a run of seconds."""
+    petaflop = flops / 1e15
+    return f"{petaflop:,.0f}" if petaflop >= 10 else f"{petaflop:.2g}"
 
 
 def _table(title: str) -> Table:
