@@ -94,9 +94,7 @@ def _training(
     train = Recipe().train
     groups = catalog_groups([conversations[index] for index in fits])
     total = distinct = supervised = 0
-    for step in plan_epoch(
-        groups, examples_per_step=train.examples_per_step, seed=train.seed, epoch=1
-    ):
+    for step in plan_epoch(groups, examples_per_step=train.examples_per_step, seed=train.seed):
         parts = [part for place in step for part in sequences[fits[place]]]
         order = [parts[place] for place in sorted_order(parts)]
         lengths = sum(len(part.tokens) for part in order)

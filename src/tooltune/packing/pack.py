@@ -21,9 +21,9 @@ WINDOW_STEPS = 32
 
 
 def plan_epoch(
-    groups: Sequence[int], *, examples_per_step: int, seed: int, epoch: int
+    groups: Sequence[int], *, examples_per_step: int, seed: int, epoch: int = 1
 ) -> list[list[int]]:
-    """Indices of the examples of each step of one epoch (they count from 1); each example once, the
+    """Indices of the examples of each step of one epoch, the first is 1; each example once, the
     last step partial.
 
     Rule: all examples are shuffled; in each window of WINDOW_STEPS steps the shuffled examples are

@@ -166,7 +166,7 @@ def _head(made: Plan) -> str:
 
 
 def _petaflop(flops: float) -> str:
-    """Two digits at least, also of a run of seconds."""
+    """With two significant digits where it is small, so that no run takes 0."""
     petaflop = flops / 1e15
     return f"{petaflop:,.0f}" if petaflop >= 10 else f"{petaflop:.2g}"
 

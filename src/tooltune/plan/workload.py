@@ -108,7 +108,7 @@ def workload_from_examples(
     rows: int = 4,
 ) -> Workload:
     """The first epoch as training will run it. An example is its sequences, one group a catalog."""
-    steps = plan_epoch(groups, examples_per_step=examples_per_step, seed=seed, epoch=1)
+    steps = plan_epoch(groups, examples_per_step=examples_per_step, seed=seed)
     batches: list[tuple[int, int, float]] = []  # tokens in memory, computed, their summed depth
     for step in steps:
         sequences = [sequence for index in step for sequence in examples[index]]
