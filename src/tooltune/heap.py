@@ -26,9 +26,9 @@ _KEEP = f"glibc.malloc.trim_threshold={2**40}:glibc.malloc.mmap_threshold={2**25
 _MERGE = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"
 _MERGES_SINCE = (2, 39)
 
-COMPILED_PRODUCTS = 256
-"""Kept by oneDNN, and by ideep, through which torch calls it. Both read it at the first product."""
-_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+
+_COMPILED_PRODUCTS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256", "LRU_CACHE_CAPACITY": "256"}
+"""Of oneDNN, and of ideep, through which torch calls it. Both are read at the first product."""
 
 
 def restart_with_own_heap() -> None:
@@ -38,7 +38,7 @@ def restart_with_own_heap() -> None:
     settings made before. To be called before anything is read or loaded. Of a program that only
     calls into ours nothing is restarted.
     """
-    os.environ.update({**dict.fromkeys(_CACHES, str(COMPILED_PRODUCTS)), **os.environ})
+    os.environ.update({**_COMPILED_PRODUCTS, **os.environ})
     set_before, ours = os.environ.get("GLIBC_TUNABLES", ""), _tunables()
     if "glibc.malloc." in set_before or not ours or not _is_own_command():
         return

@@ -22,7 +22,6 @@ from torch import nn
 from tooltune.config import ModelSection, Recipe
 from tooltune.data.examples import Examples
 from tooltune.errors import ConfigError, TooltuneError
-from tooltune.heap import COMPILED_PRODUCTS
 from tooltune.jsonl import read_json, write_json
 from tooltune.model.base import cache_folder
 from tooltune.model.load import choose_device, choose_dtype
@@ -39,14 +38,13 @@ _GPU_FRAGMENTATION = 0.10
 # Resident over allocated on a processor, with heap.py's setting: the mean of the four SmolLM2 rows
 # of tests/data/measure_memory.py when it was set. All rows since, and the others then, judge it.
 HEAP_FRAGMENTATION = 0.13
-_COMPILED_PRODUCT_BYTES = 300 * 2**10
-"""Of each bfloat16 product on a processor (heap.py)."""
+_COMPILED_PRODUCTS_BYTES = 75 * 2**20
+"""Of bfloat16 products on a processor: 256 of 0.3 MiB are kept (heap.py)."""
 
 
 def processor_runtime_bytes(dtype: str) -> float:
     """What this process holds before any tensor, and what its products will add to it."""
-    compiled = COMPILED_PRODUCTS * _COMPILED_PRODUCT_BYTES if dtype == "bfloat16" else 0
-    return resident_bytes() + compiled
+    return resident_bytes() + (_COMPILED_PRODUCTS_BYTES if dtype == "bfloat16" else 0.0)
 
 
 def keep_rate(device: Device, shape: ModelShape) -> None:
