@@ -26,7 +26,10 @@ def main(settings: dict[str, Any]) -> None:
     """Build model and optimizer as `train` does, save the adapter both sides start from, train."""
     answers = open_answers()
     workload, device = Workload(**settings["workload"]), settings["device"]
-    loaded = load_base(ModelSection(name=settings["model"], device=device))
+    section = ModelSection(
+        name=settings["model"], device=device, quantization=settings["quantization"]
+    )
+    loaded = load_base(section)
     model = loaded.model
     torch.manual_seed(7)
     attach_lora(model, LORA)
@@ -45,7 +48,7 @@ def main(settings: dict[str, Any]) -> None:
     )
     say(
         answers,
-        trainer=f"tooltune {SHORT[loaded.dtype]}",
+        trainer=" ".join(filter(None, ("tooltune", section.quantization, SHORT[loaded.dtype]))),
         folder=str(loaded.folder),
         threads=torch.get_num_threads(),
         matrix_flops_per_second=matrix_flops_per_second(loaded.dtype, loaded.device),

@@ -30,14 +30,15 @@ class Result:
     ours: list[dict[str, float]] = field(default_factory=list)
     peer_ready: dict[str, Any] | None = None
     peer: list[dict[str, float]] = field(default_factory=list)
-    is_recomputed: bool = False
-    recomputed: "Result | None" = None
-    """The same steps with our activations recomputed, against the same steps of the peer."""
+    setting: str = ""
+    """Of ours; empty where it is the fastest."""
+    others: list["Result"] = field(default_factory=list)
+    """The same steps in our other settings, against the same steps of the peer."""
 
     def entry(self) -> dict[str, Any]:
         """One workload of bench/results/latest.json. Speeds are medians over the measured steps;
-        `ratio` and `memory_ratio` are ours over the peer's; None where no peer ran. `recomputed`
-        holds what differs where our activations are."""
+        `ratio` and `memory_ratio` are ours over the peer's; None where no peer ran. The name of
+        another setting of ours holds what differs there."""
         speed, peak, loss = self._figures(self.ours)
         peer_speed, peer_peak, peer_loss = self._figures(self.peer)
         return {
@@ -50,7 +51,7 @@ class Result:
             "memory_ratio": _rounded(peak / peer_peak if peer_peak else None),
             "loss": loss,
             "peer_loss": peer_loss,
-        } | ({"recomputed": self.recomputed.entry_of_ours()} if self.recomputed else {})
+        } | {other.setting: other.entry_of_ours() for other in self.others}
 
     def entry_of_ours(self) -> dict[str, Any]:
         """What of `entry` our side's setting changes."""
@@ -71,7 +72,7 @@ class Result:
     @property
     def name(self) -> str:
         """The workload's, and in which setting, for people."""
-        return self.workload.name + (", recomputed" if self.is_recomputed else "")
+        return ", ".join(filter(None, (self.workload.name, self.setting.replace("_", ", ", 1))))
 
     @property
     def best_ratio(self) -> float | None:
@@ -85,20 +86,35 @@ class Result:
         """Arithmetic the measured steps cannot do without, over what the machine's rate allows."""
         return matrix_rate_fraction([self])
 
-    @property
-    def loss_difference(self) -> float:
-        """Largest relative difference of our losses to the peer's, and of those with activations
-        recomputed to ours; the warm-up step's included."""
-        pairs = [*zip(self.ours, self.peer, strict=False)]
-        if self.recomputed:
-            pairs += zip(self.recomputed.ours, self.ours, strict=True)
-        return max((abs(a["loss"] / b["loss"] - 1) for a, b in pairs), default=0.0)
+    def differing_losses(self) -> list[str]:
+        """A sentence for each pair of trainers whose losses are too far apart: ours and the peer's,
+        and ours in another setting and in this. The warm-up step's counts too."""
+        pairs = [
+            (other.name, other.ready, other.ours, self.ready, self.ours) for other in self.others
+        ]
+        if self.peer_ready:
+            pairs.append((self.name, self.ready, self.ours, self.peer_ready, self.peer))
+        said = []
+        for name, first, losses, second, others in pairs:
+            found = largest_difference(losses, others)
+            allowed = loss_tolerance(first["trainer"], second["trainer"])
+            if found > allowed:
+                said.append(
+                    f"{name}: the losses differ by {found:.1e} of their size (at most "
+                    f"{allowed:.0e} expected): not the same training."
+                )
+        return said
 
-    @property
-    def loss_tolerance(self) -> float:
-        sides = (self.ready["trainer"], self.peer_ready and self.peer_ready["trainer"])
-        is_fine = all(side is None or side.endswith("fp32") for side in sides)
-        return LOSS_TOLERANCE["fp32" if is_fine else "bf16"]
+
+def largest_difference(records: list[dict[str, float]], others: list[dict[str, float]]) -> float:
+    """Relative, of two trainers' losses of the same steps."""
+    return max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(records, others, strict=True))
+
+
+def loss_tolerance(*trainers: str) -> float:
+    """By the coarsest format among theirs; eight bits are as coarse as bfloat16."""
+    is_fine = all(name.endswith(" fp32") and "q8_0" not in name for name in trainers)
+    return LOSS_TOLERANCE["fp32" if is_fine else "bf16"]
 
 
 def matrix_rate_fraction(results: list[Result]) -> float:
@@ -140,7 +156,7 @@ def table(results: list[Result], device: str) -> Table:
         shown.add_column(name, justify="left" if name == "workload" else "right")
     for name in ("ratio", "loss", "peer", "of matrix rate"):
         shown.add_column(name, justify="right")
-    for result in [each for one in results for each in (one, one.recomputed) if each]:
+    for result in [each for one in results for each in (one, *one.others)]:
         entry = result.entry()
         best = f" ({result.best_ratio:.1f})" if result.best_ratio else ""
         shown.add_row(

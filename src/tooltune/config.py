@@ -33,9 +33,10 @@ class ModelSection(_Section):
     GPUs, float32 elsewhere; the run says which it took and why."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; `auto` takes a GPU if there is one."""
-    quantization: Literal["nf4"] | None = None
-    """`nf4`: frozen weights in 4 bits, widened to `dtype` where they compute (QLoRA). GPUs only;
-    needs `pip install tooltune[qlora]`."""
+    quantization: Literal["q8_0", "nf4"] | None = None
+    """Frozen weights in fewer bits, widened to `dtype` where they compute. `q8_0`: 8 bits and a
+    scale to every 32 weights, as in GGUF, on any device. `nf4`: 4 bits (QLoRA), on GPUs only; needs
+    `pip install tooltune[qlora]`. With either, recomputed activations are kept even shorter."""
 
 
 class DataSection(_Section):

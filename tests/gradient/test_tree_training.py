@@ -486,7 +486,6 @@ def test_softmax_kept_of_recomputed_layers_changes_no_gradient(
     kept_bytes: int, softmaxes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of seven tiles in two layers: none, that of the first ones, and all."""
-    monkeypatch.setattr("tooltune.model.attention.KEPT_SOFTMAX_BYTES", kept_bytes)
     monkeypatch.setattr("tooltune.model.tiles.TILE_ROWS", 4)
     made: list[Tensor] = []
     softmax = tiles._softmax
@@ -499,7 +498,7 @@ def test_softmax_kept_of_recomputed_layers_changes_no_gradient(
     whole = as_a_tree(model, sequences, "reference")
     monkeypatch.setattr(tiles, "_softmax", counted)
     try:
-        recompute_activations(model.train())
+        recompute_activations(model.train(), kept_softmax_bytes=kept_bytes)
         assert_same(as_a_tree(model, sequences, "tiles"), whole, EXACT)
     finally:
         recompute_activations(model, is_on=False)

@@ -31,6 +31,8 @@ def test_one_measured_step_of_our_side(tiny_llama_folder: Path, tmp_path: Path) 
     assert 5 < entry["loss"] < 8  # a random model over 512 tokens: about ln 512
     assert entry["peer_loss"] is None
     assert entry["recomputed"]["loss"] == pytest.approx(entry["loss"], rel=1e-4)
+    assert entry["recomputed_q8_0"]["loss"] == pytest.approx(entry["loss"], rel=1e-2)
+    assert entry["recomputed_q8_0"]["loss"] != entry["recomputed"]["loss"], "8 bits are no weights"
 
 
 def test_without_the_peer_installed_it_says_what_to_do() -> None:

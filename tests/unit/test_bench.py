@@ -100,14 +100,15 @@ def test_the_file_has_the_fixed_shape() -> None:
     }
 
 
-def with_recomputed(losses: list[float]) -> Result:
+def with_recomputed(losses: list[float], trainer: str = "tooltune fp32") -> Result:
     result = one_result([3.0, 2.0, 1.0])
     ours = records([99.0, 8.0, 8.0], losses, 1.2)
-    result.recomputed = replace(result, ours=ours, is_recomputed=True)
+    ready = READY | {"trainer": trainer}
+    result.others = [replace(result, ready=ready, ours=ours, setting="recomputed")]
     return result
 
 
-def test_recomputed_activations_are_told_beside_the_fastest() -> None:
+def test_other_settings_are_told_beside_the_fastest() -> None:
     summary = summarise([with_recomputed([3.0, 2.0, 1.0])], "cpu")
     entry = summary["workloads"]["one-catalog"]
     assert entry["recomputed"] == {
@@ -120,9 +121,14 @@ def test_recomputed_activations_are_told_beside_the_fastest() -> None:
     assert (entry["ratio"], summary["matrix_rate_fraction"]) == (12.0, 0.5)
 
 
-def test_a_loss_that_differs_with_activations_recomputed_is_seen() -> None:
-    assert with_recomputed([3.0, 2.0, 1.0]).loss_difference == 0
-    assert with_recomputed([3.0, 2.0, 1.01]).loss_difference == pytest.approx(0.01)
+def test_a_loss_that_differs_in_another_setting_is_seen() -> None:
+    assert not with_recomputed([3.0, 2.0, 1.0]).differing_losses()
+    assert with_recomputed([3.0, 2.0, 1.002]).differing_losses() == [
+        "one-catalog, recomputed: the losses differ by 2.0e-03 of their size (at most 1e-04 "
+        "expected): not the same training."
+    ]
+    assert not with_recomputed([3.0, 2.0, 1.002], "tooltune q8_0 fp32").differing_losses()
+    assert with_recomputed([3.0, 2.0, 1.02], "tooltune q8_0 fp32").differing_losses()
 
 
 def test_without_a_peer_its_figures_are_none() -> None:
@@ -136,12 +142,13 @@ def test_without_a_peer_its_figures_are_none() -> None:
         "memory_ratio",
         "peer_loss",
     }
-    assert result.loss_difference == 0
+    assert not result.differing_losses()
 
 
 def test_losses_that_differ_are_seen() -> None:
-    assert one_result([3.0, 2.0, 1.0001]).loss_difference < 1.01e-4
-    differing = one_result([3.0, 2.0, 1.01])
-    assert differing.loss_difference == pytest.approx(0.0099, abs=1e-4)
-    assert differing.loss_difference > differing.loss_tolerance
+    assert not one_result([3.0, 2.0, 1.00009]).differing_losses()
+    assert one_result([3.0, 2.0, 1.01]).differing_losses() == [
+        "one-catalog: the losses differ by 9.9e-03 of their size (at most 1e-04 expected): not the "
+        "same training."
+    ]
     assert np.isclose(one_result([3.0, 2.0, 1.0]).best_ratio, 10.0)

@@ -1,4 +1,4 @@
-"""A base in 4 bits computes what its dequantised weights compute, forward and backward."""
+"""A quantised base computes what its widened weights compute, forward and backward."""
 
 import copy
 import sys
@@ -7,18 +7,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gguf import GGMLQuantizationType
+from gguf.quants import dequantize, quantize
 from torch import Tensor, nn
 
 from tooltune.config import LoraSection, ModelSection
 from tooltune.errors import ModelError
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
-from tooltune.model.quantize import dense_weight, quantize_base, require_nf4
+from tooltune.model.quantize import (
+    Q8Linear,
+    Quantization,
+    dense_weight,
+    is_quantized,
+    quantize_base,
+    require_quantization,
+)
 from tooltune.packing.tree import TokenSequence, build_tree
 from tooltune.train.gradients import summed_loss
 
 LORA = LoraSection(rank=4, alpha=8, dropout=0)
 TOKENS = np.arange(1, 12, dtype=np.int32)
+BYTES = {"q8_0": 1 + 2 / 32, "nf4": 0.5}
+"""A weight; of `nf4` without its scales, which are no tensor of the layer's."""
 
 
 def test_a_machine_without_a_gpu_is_told_before_loading() -> None:
@@ -27,14 +38,20 @@ def test_a_machine_without_a_gpu_is_told_before_loading() -> None:
         load_base(section)
     assert str(caught.value) == (
         "model.quantization: nf4 computes on GPUs only (got device cpu). "
-        "Remove the knob, or train on a machine with a GPU."
+        "Take q8_0, remove the knob, or train on a machine with a GPU."
     )
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(ModelError, match=r"Run pip install 'tooltune\[qlora\]'\."):
-        require_nf4(torch.device("cuda"))
+        require_quantization("nf4", torch.device("cuda"))
+
+
+def test_a_layer_that_is_no_whole_blocks_is_named(plain: nn.Module) -> None:
+    plain.model.odd = nn.Linear(40, 8)  # type: ignore[union-attr]
+    with pytest.raises(ModelError, match=r"got layer odd with 40\)"):
+        quantize_base(plain, torch.device("cpu"), torch.float32, "q8_0")
 
 
 @pytest.fixture
@@ -43,12 +60,18 @@ def plain(tiny_llama_folder: Path) -> nn.Module:
     return load_base(section).model
 
 
+@pytest.fixture(params=["q8_0", "nf4"])
+def kind(request: pytest.FixtureRequest) -> Quantization:
+    """bitsandbytes computes on a processor too, slowly."""
+    if request.param == "nf4":
+        pytest.importorskip("bitsandbytes", reason="needs the extra qlora")
+    return request.param
+
+
 @pytest.fixture
-def packed(plain: nn.Module) -> nn.Module:
-    """The same with the decoder in 4 bits, on the CPU: bitsandbytes computes there too, slowly."""
-    pytest.importorskip("bitsandbytes", reason="needs the extra qlora")
+def packed(plain: nn.Module, kind: Quantization) -> nn.Module:
     model = copy.deepcopy(plain)
-    quantize_base(model, torch.device("cpu"), torch.float32)
+    quantize_base(model, torch.device("cpu"), torch.float32, kind)
     return model
 
 
@@ -70,7 +93,21 @@ def loss_and_gradients(model: nn.Module) -> list[Tensor]:
     return [loss.detach(), *(parameter.grad for parameter in trainable_parameters(model))]
 
 
-def test_loss_and_gradients_are_those_of_the_dequantised_weights(
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_q8_0_has_the_numbers_of_gguf(dtype: torch.dtype) -> None:
+    """A block of zeros, halves, and a width of several blocks among them."""
+    torch.manual_seed(3)
+    layer = nn.Linear(96, 40, bias=False)
+    layer.weight.data[7] = 0
+    layer.weight.data[8] = torch.arange(96) % 32 * 0.5 + 111.5
+    layer.weight.data = layer.weight.data.to(dtype)
+    stored = quantize(layer.weight.detach().float().numpy(), GGMLQuantizationType.Q8_0)
+    expected = torch.from_numpy(dequantize(stored, GGMLQuantizationType.Q8_0))
+    assert torch.equal(dense_weight(Q8Linear(layer, torch.float32)), expected)
+    assert torch.equal(dense_weight(Q8Linear(layer, dtype)), expected.to(dtype))
+
+
+def test_loss_and_gradients_are_those_of_the_widened_weights(
     plain: nn.Module, packed: nn.Module
 ) -> None:
     original = loss_and_gradients(with_random_adapter(copy.deepcopy(plain)))
@@ -79,17 +116,18 @@ def test_loss_and_gradients_are_those_of_the_dequantised_weights(
     got = loss_and_gradients(with_random_adapter(packed))
     truth = loss_and_gradients(with_random_adapter(plain))
     torch.testing.assert_close(got, truth)
-    assert not torch.allclose(got[0], original[0], rtol=1e-4), "4 bits are not the weights"
+    assert not torch.allclose(got[0], original[0], rtol=1e-7), "fewer bits are not the weights"
 
 
-def test_weights_take_about_half_a_byte_and_the_head_stays_whole(
-    plain: nn.Module, packed: nn.Module
+def test_weights_take_what_was_promised_and_the_head_stays_whole(
+    plain: nn.Module, packed: nn.Module, kind: Quantization
 ) -> None:
     small = linear_layers(packed)
     for name, layer in linear_layers(plain).items():
-        numel = layer.weight.numel()
-        stored = small[name].weight
-        assert stored.nbytes == (numel * 4 if name == "lm_head" else numel // 2), name
+        stored = small[name].weight.nbytes + sum(each.nbytes for each in small[name].buffers())
+        assert stored == layer.weight.numel() * (4 if name == "lm_head" else BYTES[kind]), name
+    assert is_quantized(packed)
+    assert not is_quantized(plain)
 
 
 def test_no_dense_weight_waits_for_the_backward_pass(packed: nn.Module) -> None:
@@ -105,3 +143,16 @@ def test_no_dense_weight_waits_for_the_backward_pass(packed: nn.Module) -> None:
         loss_and_gradients(model)
     assert kept
     assert not kept & weights
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").is_file(), reason="Linux tells")
+def test_the_file_of_weights_is_let_go(tmp_path: Path, tiny_llama_folder: Path) -> None:
+    """No page of it stays mapped: what was read of it would count as this process's memory."""
+    section = ModelSection(name=str(tiny_llama_folder), dtype="float32", device="cpu")
+    whole = load_base(section).model
+    name = str(next(tiny_llama_folder.glob("*.safetensors")))
+    assert name in Path("/proc/self/maps").read_text()
+    del whole
+    packed = load_base(section.model_copy(update={"quantization": "q8_0"})).model
+    assert is_quantized(packed)
+    assert name not in Path("/proc/self/maps").read_text()

@@ -35,11 +35,6 @@ KeysValues = dict[int, tuple[Tensor, Tensor]]
 """Layer -> keys and values (1, G, T, K)."""
 
 
-KEPT_SOFTMAX_BYTES = 64 * 2**20
-"""Of a layer that is run again just before its backward pass, by the `tiles` kernel. It is what an
-update of 3,100 tokens has in SmolLM2's shape, and saves a tenth of its time (docs/decisions.md)."""
-
-
 @dataclass(frozen=True, slots=True)
 class TreeLayout:
     """Who sees whom in one pass: all see the P tokens before; of the T, `k <= q < end_T[k]`."""
@@ -108,13 +103,10 @@ def tree_attention(
     layout: TreeLayout,
     scale: float,
     *,
-    is_backward_next: bool = False,
+    kept_softmax_bytes: int = 0,
 ) -> Tensor:
-    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K).
-
-    `is_backward_next`: what is kept for the backward pass is soon free again, so that the `tiles`
-    kernel may keep more.
-    """
+    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K). The `tiles`
+    kernel may keep so much of its softmax for the backward pass."""
     if layout.kernel == "reference":
         return _reference(q, k, v, layout, scale)
     if layout.kernel == "flex":
@@ -122,8 +114,7 @@ def tree_attention(
         mixed: Tensor = flex(q, k, v, block_mask=layout.block_mask, scale=scale, enable_gqa=True)
         return mixed
     if layout.kernel == "tiles":
-        kept_bytes = KEPT_SOFTMAX_BYTES if is_backward_next else 0
-        return tile_attention(q, k, v, layout.tiles, scale, kept_bytes=kept_bytes)
+        return tile_attention(q, k, v, layout.tiles, scale, kept_bytes=kept_softmax_bytes)
     return block_attention(q, k, v, layout.blocks, scale)
 
 
@@ -165,11 +156,10 @@ def attend(
     ancestors: Sequence[KeysValues] = (),
     captured: KeysValues | None = None,
     decode: DecodeState | None = None,
-    is_recomputed: bool = False,
+    kept_softmax_bytes: int = 0,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' attention interface. `captured` collects each layer's keys and values;
-    `is_recomputed` as in `DecoderLayer`."""
+    """transformers' attention interface. `captured` collects each layer's keys and values."""
     layer = module.layer_idx
     assert isinstance(layer, int)
     if decode is not None:
@@ -182,8 +172,9 @@ def attend(
         if ancestors:
             key = torch.cat([*(above[layer][0] for above in ancestors), key], dim=2)
             value = torch.cat([*(above[layer][1] for above in ancestors), value], dim=2)
-        is_backward_next = is_recomputed and torch.is_grad_enabled()
-        out = tree_attention(query, key, value, tree, scaling, is_backward_next=is_backward_next)
+        out = tree_attention(
+            query, key, value, tree, scaling, kept_softmax_bytes=kept_softmax_bytes
+        )
     return out.transpose(1, 2), None
 
 

@@ -24,7 +24,7 @@ from tooltune.model.attention import ATTENTION
 from tooltune.model.base import SMOLLM2, ensure_smollm2
 from tooltune.model.forward import output_matrix, tree_hidden, tree_logits
 from tooltune.model.layers import use_lean_layers
-from tooltune.model.quantize import quantize_base, require_nf4
+from tooltune.model.quantize import quantize_base, require_quantization
 from tooltune.packing.tree import TokenSequence, build_tree
 
 SUPPORTED = ("llama", "qwen2", "qwen3")
@@ -88,13 +88,13 @@ def load_base(
     `stays_on_cpu` leaves moving to the caller.
 
     Raises ModelError for unreadable weights, for a model that cannot be trained even so, and where
-    the recipe asks for 4 bits and the machine or the engine cannot.
+    the recipe asks for fewer bits and the machine or the engine cannot.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     settle_vector_math()
     device = choose_device(section.device)
     if section.quantization:
-        require_nf4(device)
+        require_quantization(section.quantization, device)
     folder = resolve_folder(section)
     dtype, why = precision or choose_dtype(section.dtype, device)
     model, obstacle = _read_model(section, folder, dtype, longest_tokens)
@@ -102,7 +102,7 @@ def load_base(
     if config.model_type in SUPPORTED:
         use_lean_layers(model)
     if section.quantization:
-        quantize_base(model, device, dtype)
+        quantize_base(model, device, dtype, section.quantization)
     if not stays_on_cpu:
         model.to(device)
     model.eval()
@@ -145,7 +145,7 @@ def _read_model(
         config = AutoConfig.from_pretrained(folder)
         if section.quantization and config.model_type not in SUPPORTED:
             raise ModelError(
-                f"model.quantization: 4 bits are for model types {', '.join(SUPPORTED)} (got "
+                f"model.quantization: for model types {', '.join(SUPPORTED)} only (got "
                 f"{config.model_type!r}). Remove the knob, or take one of these."
             )
         obstacle = sharing_obstacle(config, longest_tokens)

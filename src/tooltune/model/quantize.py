@@ -1,23 +1,34 @@
-"""Frozen weights in 4 bits: NF4 of QLoRA (arXiv 2305.14314) through bitsandbytes, an extra.
+"""A frozen base stored in fewer bits: GGUF's Q8_0 on any device, NF4 of QLoRA on GPUs.
 
-Only the storage changes: a layer's weight is widened where it computes, forward and backward, and
-dropped again. Shapes: O outputs, I inputs.
+Q8_0 is 8 bits and a float16 scale to every 32 weights. NF4 (arXiv 2305.14314) is 4 bits, through
+bitsandbytes, an extra. Only the storage changes: a layer's weight is widened where it computes,
+forward and backward, and dropped again. Shapes: O outputs, I inputs, N blocks of 32 inputs.
 """
 
 from importlib.util import find_spec
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tooltune.errors import ModelError
 
+Quantization = Literal["q8_0", "nf4"]
 
-def require_nf4(device: torch.device) -> None:
-    """Raises ModelError where 4 bits cannot be had, before anything is loaded."""
+BLOCK = 32
+"""Weights of Q8_0 that share a scale."""
+_LARGEST_CODE = 127
+
+
+def require_quantization(kind: Quantization, device: torch.device) -> None:
+    """Raises ModelError where it cannot be had, before anything is loaded."""
+    if kind == "q8_0":
+        return
     if device.type != "cuda":
         raise ModelError(
-            f"model.quantization: nf4 computes on GPUs only (got device {device.type}). "
-            "Remove the knob, or train on a machine with a GPU."
+            f"model.quantization: nf4 computes on GPUs only (got device {device.type}). Take "
+            "q8_0, remove the knob, or train on a machine with a GPU."
         )
     if find_spec("bitsandbytes") is None:
         raise ModelError(
@@ -26,30 +37,95 @@ def require_nf4(device: torch.device) -> None:
         )
 
 
-def quantize_base(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-    """Put every linear layer of the decoder into 4 bits on `device`, one at a time.
+def quantize_base(
+    model: nn.Module, device: torch.device, dtype: torch.dtype, kind: Quantization
+) -> None:
+    """Put every linear layer of the decoder into fewer bits on `device`, one at a time.
 
-    The scales, one to 64 weights, are quantised too. Embedding, norms and head stay as they are.
+    Embedding, norms and head stay as they are. Raises ModelError for a layer whose inputs are no
+    whole blocks.
     """
-    from bitsandbytes.nn import Linear4bit, Params4bit
-
     decoder: nn.Module = model.model  # type: ignore[assignment]
     for name, layer in list(decoder.named_modules()):
         if type(layer) is not nn.Linear:
             continue
-        packed = Linear4bit(
-            layer.in_features, layer.out_features, bias=False, compute_dtype=dtype, device="meta"
-        )
-        packed.weight = Params4bit(
-            layer.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4"
-        )
-        packed.bias = layer.bias
+        if kind == "nf4":
+            packed: nn.Module = _nf4_linear(layer, dtype)
+        elif layer.in_features % BLOCK:
+            raise ModelError(
+                f"model.quantization: q8_0 takes inputs in blocks of {BLOCK} (got layer {name} "
+                f"with {layer.in_features}). Remove the knob."
+            )
+        else:
+            packed = Q8Linear(layer, dtype)
         parent, _, last = name.rpartition(".")
         setattr(decoder.get_submodule(parent), last, packed.to(device))
+    if device.type != "cpu":
+        return
+    # What is left are views of the mapped file of weights. While one of them lives, all of the file
+    # that was read counts as this process's memory.
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.clone()
+
+
+class Q8Linear(nn.Linear):
+    """A frozen linear layer whose `weight` is int8 codes (O, I)."""
+
+    scales_ON1: Tensor
+
+    def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
+        """`dtype` is that in which the weight computes."""
+        super().__init__(layer.in_features, layer.out_features, bias=False, device="meta")
+        codes_OI, scales_ON1 = q8_0(layer.weight.data)
+        self.weight = nn.Parameter(codes_OI, requires_grad=False)
+        self.register_buffer("scales_ON1", scales_ON1)
+        self.bias = layer.bias
+        self.computes_in = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.widened(), self.bias)
+
+    def widened(self) -> Tensor:
+        """(O, I), rounded once, from float32."""
+        blocks = self.weight.view(len(self.weight), -1, BLOCK)
+        wide_ONB = torch.mul(blocks, self.scales_ON1.float())
+        return wide_ONB.to(self.computes_in).view_as(self.weight)
+
+
+def q8_0(weight_OI: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes (O, I) int8 and scales (O, N, 1) float16, bit for bit those of the `gguf` package: a
+    block's largest weight has the code 127, and halves are rounded away from zero."""
+    blocks = weight_OI.float().view(len(weight_OI), -1, BLOCK)
+    scales = blocks.abs().amax(-1, keepdim=True) / _LARGEST_CODE
+    units = blocks * torch.where(scales == 0, 0, 1 / scales)
+    whole = units.abs().floor()
+    codes = (whole + (2 * (units.abs() - whole)).floor()).copysign(units)
+    return codes.to(torch.int8).view_as(weight_OI), scales.half()
+
+
+def _nf4_linear(layer: nn.Linear, dtype: torch.dtype) -> nn.Module:
+    """The scales, one to 64 weights, are quantised too. The move to the device packs it."""
+    from bitsandbytes.nn import Linear4bit, Params4bit
+
+    packed: nn.Module = Linear4bit(
+        layer.in_features, layer.out_features, bias=False, compute_dtype=dtype, device="meta"
+    )
+    packed.weight = Params4bit(
+        layer.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4"
+    )
+    packed.bias = layer.bias
+    return packed
+
+
+def is_quantized(model: nn.Module) -> bool:
+    return any(not parameter.is_floating_point() for parameter in model.parameters())
 
 
 def dense_weight(layer: nn.Linear) -> Tensor:
-    """W (O, I) as it computes: the parameter itself, or a 4-bit one widened anew at each call."""
+    """W (O, I) as it computes: the parameter itself, or a quantised one widened at each call."""
+    if isinstance(layer, Q8Linear):
+        return layer.widened()
     state = getattr(layer.weight, "quant_state", None)
     if state is None:
         return layer.weight

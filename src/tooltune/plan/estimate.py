@@ -16,6 +16,7 @@ from tooltune.plan.memory import (
     Job,
     Memory,
     Method,
+    Quantization,
     Trainer,
     estimate_memory,
     largest_micro_batch_tokens,
@@ -138,12 +139,18 @@ def make_job(request: Request, device: Device) -> Job:
         checkpointing=checkpointing is True,
         first_layer=recipe.lora.first_layer,
         dropout=recipe.lora.dropout,
+        quantization=recipe.model.quantization or fewest_bits(device),
         context_bytes=device.context_mib * 2**20,
         fragmentation=device.fragmentation,
     )
     if checkpointing == "auto":
         return replace(job, checkpointing=needs_checkpointing(job, device))
     return job
+
+
+def fewest_bits(device: Device) -> Quantization:
+    """Of the base, that can be had there."""
+    return "q8_0" if device.is_processor else "nf4"
 
 
 def needs_checkpointing(job: Job, device: Device) -> bool:

@@ -14,6 +14,7 @@ from tooltune.plan.shape import ModelShape, Parameters, count_parameters
 
 GIB = 2**30
 Method = Literal["full", "lora", "qlora"]
+Quantization = Literal["q8_0", "nf4"]
 TERMS = (
     "weights",
     "adapter",
@@ -45,8 +46,9 @@ _TEMPORARIES = 30
 _TEMPORARIES_CHECKPOINTED = 8
 _LEAN_TEMPORARIES = 1.6
 _CUBLAS_BYTES = 16 * 2**20
-# A quantised base: 4 bits, and one double-quantised scale per 64 weights (measured 0.0156 bytes).
-_NF4_BYTES = 0.5156
+QUANTIZED_BYTES: dict[Quantization, float] = {"q8_0": 1.0625, "nf4": 0.5156}
+"""Of a linear weight: 8 bits and a float16 scale to 32 weights; 4 bits and a double-quantised scale
+to 64 (measured 0.0156 bytes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Job:
     first_layer: int = 0
     """Layers below it have no adapter and are not run backward."""
     dropout: float = 0.0
+    quantization: Quantization = "nf4"
+    """What "qlora" stands for."""
     context_bytes: float = 0.0
     fragmentation: float = 0.10
 
@@ -225,7 +229,8 @@ def static_bytes(job: Job, method: Method) -> tuple[float, float, float, float, 
     adapter = 4.0 * trained + (c * trained if c < 4 else 0)
     weights, temporary = float(c * counted.total), 0.0
     if method == "qlora":
-        weights = _NF4_BYTES * counted.linear + c * (counted.embedding + counted.other)
+        weights = QUANTIZED_BYTES[job.quantization] * counted.linear
+        weights += c * (counted.embedding + counted.other)
         temporary = largest_matrix
     return weights, adapter, 4.0 * trained, 8.0 * trained, temporary
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tooltune.plan.advice import Change, notes, suggest_changes
 from tooltune.plan.estimate import DevicePlan, Plan, cheapest, make_job, to_dict
-from tooltune.plan.memory import GIB, METHODS, TERMS, Job, layer_bytes_per_token
+from tooltune.plan.memory import GIB, METHODS, QUANTIZED_BYTES, TERMS, Job, layer_bytes_per_token
 
 _HEADINGS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
 
@@ -114,12 +114,13 @@ def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
         "edges": f"256 c V{'' if job.dtype == 'float32' else ' + 64 V'} + 2 c h N",
     }[job.trainer.loss]
     layer, again, spare = _layer_formulas(job)
+    quantized = QUANTIZED_BYTES[job.quantization]
     saved = f"{kept} A N (all layers)"
     if job.checkpointing:
         saved = f"{kept} c h N (one boundary a layer)"
     return (
         ("sizes", sizes),
-        ("weights", "c P (LoRA), 4 P (full), 0.5156 P_linear + c P_other (QLoRA)"),
+        ("weights", f"c P (LoRA), 4 P (full), {quantized:g} P_linear + c P_other (QLoRA)"),
         ("adapter", "4 P_l + c P_l (float32 master and its copy in the compute dtype)"),
         ("gradients", "4 P_l (LoRA, QLoRA), 4 P (full)"),
         ("optimizer", "8 P_l (two float32 Adam moments), 8 P (full)"),

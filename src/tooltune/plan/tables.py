@@ -38,6 +38,7 @@ class Device(_Row):
 
     name: str
     title: str
+    is_processor: bool = False
     memory_mib: float
     memory_basis: Basis
     memory_source: str

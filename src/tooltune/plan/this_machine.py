@@ -100,6 +100,7 @@ def local_device(model: ModelSection) -> Device:
     return Device(
         name=THIS,
         title=title,
+        is_processor=where.type != "cuda",
         memory_mib=free / 2**20,
         memory_basis="measured",
         memory_source="free memory now",
@@ -158,7 +159,8 @@ def finish_plan(run: RunDir, model: nn.Module, optimizer: torch.optim.Optimizer)
     if not run.plan.is_file():
         return
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    # Buffers are the scales of quantised weights.
+    frozen = [*(p for p in model.parameters() if not p.requires_grad), *model.buffers()]
     states = [
         value
         for state in optimizer.state.values()

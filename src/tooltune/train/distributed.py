@@ -193,7 +193,7 @@ def require_shardable(recipe: Recipe) -> None:
         )
     if recipe.model.quantization:
         raise ConfigError(
-            "model.quantization: a 4-bit base cannot be sharded (got "
+            "model.quantization: a quantised base cannot be sharded (got "
             f"{recipe.model.quantization} with train.shard_base). Drop one of the two."
         )
 
