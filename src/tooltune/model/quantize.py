@@ -5,7 +5,10 @@ bitsandbytes, an extra. Only the storage changes: a layer's weight is widened wh
 forward and backward, and dropped again. Shapes: O outputs, I inputs, N blocks of 32 inputs.
 """
 
+import ctypes
+import mmap
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -46,6 +49,7 @@ def quantize_base(
     whole blocks.
     """
     decoder: nn.Module = model.model  # type: ignore[assignment]
+    files = _mapped_files()
     for name, layer in list(decoder.named_modules()):
         if type(layer) is not nn.Linear:
             continue
@@ -60,13 +64,7 @@ def quantize_base(
             packed = Q8Linear(layer, dtype)
         parent, _, last = name.rpartition(".")
         setattr(decoder.get_submodule(parent), last, packed.to(device))
-    if device.type != "cpu":
-        return
-    # What is left are views of the mapped file of weights. While one of them lives, all of the file
-    # that was read counts as this process's memory.
-    for parameter in model.parameters():
-        if parameter.is_floating_point():
-            parameter.data = parameter.data.clone()
+        _give_back_pages(layer.weight.data, files)
 
 
 class Q8Linear(nn.Linear):
@@ -102,6 +100,27 @@ def q8_0(weight_OI: Tensor) -> tuple[Tensor, Tensor]:
     whole = units.abs().floor()
     codes = (whole + (2 * (units.abs() - whole)).floor()).copysign(units)
     return codes.to(torch.int8).view_as(weight_OI), scales.half()
+
+
+def _mapped_files() -> list[tuple[int, int]]:
+    """Addresses at which files of weights stand in memory; none where the system does not tell."""
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:  # macOS
+        return []
+    ranges = (line.split()[0].split("-") for line in lines if line.endswith(".safetensors"))
+    return [(int(start, 16), int(end, 16)) for start, end in ranges]
+
+
+def _give_back_pages(weight: Tensor, files: list[tuple[int, int]]) -> None:
+    """Those of a mapped file that hold nothing but this weight, which nobody will read again. Until
+    the last weight of the file is gone they would count as this process's memory."""
+    page = mmap.PAGESIZE
+    start, end = weight.data_ptr(), weight.data_ptr() + weight.nbytes
+    if any(low <= start and end <= high for low, high in files):
+        start, end = -(-start // page) * page, end // page * page
+        size = ctypes.c_size_t(max(end - start, 0))
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), size, mmap.MADV_DONTNEED)
 
 
 def _nf4_linear(layer: nn.Linear, dtype: torch.dtype) -> nn.Module:
