@@ -14,6 +14,7 @@ from tooltune.plan.duration import flops_per_token
 from tooltune.plan.estimate import Request, cheapest, make_job, plan, to_dict
 from tooltune.plan.memory import TRAINERS, estimate_memory
 from tooltune.plan.shape import count_parameters
+from tooltune.plan.table import advise
 from tooltune.plan.tables import load_tables
 from tooltune.plan.workload import workload_from_averages, workload_from_examples
 
@@ -211,6 +212,30 @@ def test_when_no_single_change_is_enough_they_are_combined():
     assert changes[-1].fits
     assert changes[-1].change.startswith("all at once")
     assert not any(change.fits for change in changes[:-1])
+
+
+def quantized(kind, model="Qwen/Qwen3-8B"):
+    asked = request(model)
+    section = asked.recipe.model.model_copy(update={"quantization": kind})
+    return replace(asked, recipe=asked.recipe.model_copy(update={"model": section}))
+
+
+def test_a_recipe_that_quantises_is_judged_by_what_it_trains():
+    whole, eight, four = (on("t4", quantized(kind)) for kind in (None, "q8_0", "nf4"))
+    assert [made.chosen.fits() for made in (whole, eight, four)] == [False, False, True]
+    assert whole.chosen.peak_gib > eight.chosen.peak_gib > four.chosen.peak_gib
+    assert to_dict(four)["fits"]
+    assert to_dict(four)["method"] == "qlora"
+    assert advise(four, budget_usd=None, deadline_hours=None)[0].startswith("QLoRA fits")
+
+
+@pytest.mark.parametrize(("is_processor", "kind"), [(False, "nf4"), (True, "q8_0")])
+def test_fewer_bits_are_suggested_where_they_can_be_had(is_processor, kind):
+    small = load_tables().device("t4").model_copy(update={"is_processor": is_processor})
+    made = plan(request("Qwen/Qwen3-8B"), device=small)
+    words = [change.change for change in suggest_changes(made)]
+    assert any(kind in text for text in words)
+    assert not any({"nf4": "q8_0", "q8_0": "nf4"}[kind] in text for text in words)
 
 
 def test_an_unknown_price_stays_unknown():

@@ -81,6 +81,9 @@ def test_static_memory_of_the_three_methods_is_exact():
     assert lora.weights == 2 * 1_720_574_976
     assert lora.adapter + lora.gradients + lora.optimizer == (4 + 2 + 4 + 8) * 17_432_576
     assert qlora.weights < 0.42 * lora.weights
+    eight = estimate_memory(recipe_job(quantization="q8_0"), "qlora")
+    rest = 151_936 * 2048 + 28 * (2 * 2048 + 2 * 128) + 2048  # embedding, norms
+    assert eight.weights == 2 * rest + (1 + 2 / 32) * (1_720_574_976 - rest)
 
 
 def test_terms_of_different_phases_do_not_add_up():

@@ -39,9 +39,9 @@ class Change:
 
 
 def suggest_changes(made: Plan) -> list[Change]:
-    """For the chosen device; empty when LoRA fits there already."""
+    """For the chosen device; empty when the recipe fits there already."""
     before = made.chosen
-    if before.fits("lora"):
+    if before.fits():
         return []
     request = made.request
     changes = []
@@ -53,7 +53,7 @@ def suggest_changes(made: Plan) -> list[Change]:
         changes.append(_replan("train.activation_checkpointing = true", checkpointed, before))
     changes += _smaller_micro_batch(request, before)
     if request.recipe.model.quantization is None:
-        changes.append(_quantized(before))
+        changes.append(_quantized(request, before))
     if not any(change.fits for change in changes):
         changes += _everything(request, before)
     return changes
@@ -99,18 +99,19 @@ def _replan(change: str, request: Request, before: DevicePlan) -> Change:
     after = plan_device(request, before.device)
     return Change(
         change=change,
-        total_gib_before=before.memory["lora"].total / GIB,
-        total_gib_after=after.memory["lora"].total / GIB,
+        total_gib_before=before.peak_gib,
+        total_gib_after=after.peak_gib,
         hours_before=before.hours,
         hours_after=(after.hours, after.hours),
-        fits=after.fits("lora"),
+        fits=after.fits(),
     )
 
 
 def _smaller_micro_batch(request: Request, before: DevicePlan) -> list[Change]:
     """The largest that fits, if one sequence still goes in; else shorter sequences."""
     available = before.device.memory_mib * 2**20
-    tokens = largest_micro_batch_tokens(make_job(request, before.device), "lora", available)
+    job = make_job(request, before.device)
+    tokens = largest_micro_batch_tokens(job, before.method, available)
     if tokens < 1:
         return []
     longest = request.workload.longest_sequence_tokens
@@ -130,25 +131,25 @@ def _everything(request: Request, before: DevicePlan) -> list[Change]:
         return []
     tokens = min(tokens, request.workload.largest_micro_batch_tokens)
     after = plan_device(with_micro_batch(combined, tokens), before.device)
-    change = _quantized(after)
+    change = _quantized(request, after)
     words = f"all at once: {change.change}, micro-batches of {tokens:,} tokens"
     return [
         replace(
             change,
             change=words,
-            total_gib_before=before.memory["lora"].total / GIB,
+            total_gib_before=before.peak_gib,
             hours_before=before.hours,
         )
     ]
 
 
-def _quantized(before: DevicePlan) -> Change:
-    kind = fewest_bits(before.device)
+def _quantized(request: Request, before: DevicePlan) -> Change:
+    kind = request.recipe.model.quantization or fewest_bits(before.device)
     words, low, high = _QUANTIZED[kind]
     hours = before.hours
     return Change(
         change=f'model.quantization = "{kind}": {words}',
-        total_gib_before=before.memory["lora"].total / GIB,
+        total_gib_before=before.peak_gib,
         total_gib_after=before.memory["qlora"].total / GIB,
         hours_before=hours,
         hours_after=(hours * low, hours * high),

@@ -46,18 +46,26 @@ class DevicePlan:
     """One device's answer. `hours` and `usd` are of LoRA; None where unknown."""
 
     device: Device
+    method: Method
+    """What the recipe trains."""
     memory: dict[Method, Memory]
     duration: Duration | None
     price: Price | None
     largest_micro_batch_tokens: int
 
-    def fits(self, method: Method) -> bool:
-        return self.memory[method].total <= self.device.memory_mib * 2**20
+    def fits(self, method: Method | None = None) -> bool:
+        """None: what the recipe trains."""
+        return self.memory[method or self.method].total <= self.device.memory_mib * 2**20
+
+    @property
+    def peak_gib(self) -> float:
+        """Of what the recipe trains."""
+        return self.memory[self.method].total / GIB
 
     @property
     def is_tight(self) -> bool:
-        total = self.memory["lora"].total
-        return self.fits("lora") and total > (1 - TIGHT_FRACTION) * self.device.memory_mib * 2**20
+        limit = (1 - TIGHT_FRACTION) * self.device.memory_mib * 2**20
+        return self.fits() and self.memory[self.method].total > limit
 
     @property
     def hours(self) -> float:
@@ -109,19 +117,24 @@ def plan(request: Request, *, device: Device | None = None) -> Plan:
 
 
 def plan_device(request: Request, device: Device) -> DevicePlan:
-    job = make_job(request, device)
+    job, method = make_job(request, device), trained_method(request.recipe)
     offers = request.tables.offers(device.name)
     return DevicePlan(
         device=device,
+        method=method,
         memory={method: estimate_memory(job, method) for method in METHODS},
         duration=estimate_duration(
             job, request.workload, device, "lora", epochs=request.recipe.train.epochs
         ),
         price=offers[0] if offers else None,
         largest_micro_batch_tokens=largest_micro_batch_tokens(
-            job, "lora", device.memory_mib * 2**20
+            job, method, device.memory_mib * 2**20
         ),
     )
+
+
+def trained_method(recipe: Recipe) -> Method:
+    return "qlora" if recipe.model.quantization else "lora"
 
 
 def make_job(request: Request, device: Device) -> Job:
@@ -144,7 +157,8 @@ def make_job(request: Request, device: Device) -> Job:
         fragmentation=device.fragmentation,
     )
     if checkpointing == "auto":
-        return replace(job, checkpointing=needs_checkpointing(job, device))
+        method = trained_method(recipe)
+        return replace(job, checkpointing=needs_checkpointing(job, device, method))
     return job
 
 
@@ -153,9 +167,9 @@ def fewest_bits(device: Device) -> Quantization:
     return "q8_0" if device.is_processor else "nf4"
 
 
-def needs_checkpointing(job: Job, device: Device) -> bool:
-    """Whether LoRA's planned peak without it leaves less than TIGHT_FRACTION of the device."""
-    peak = estimate_memory(replace(job, checkpointing=False), "lora").total
+def needs_checkpointing(job: Job, device: Device, method: Method) -> bool:
+    """Whether the planned peak without it leaves less than TIGHT_FRACTION of the device."""
+    peak = estimate_memory(replace(job, checkpointing=False), method).total
     return peak > (1 - TIGHT_FRACTION) * device.memory_mib * 2**20
 
 
@@ -170,7 +184,7 @@ def cheapest(
         (row.usd[1], row)
         for row in devices
         if row.usd is not None
-        and row.fits("lora")
+        and row.fits()
         and (budget_usd is None or row.usd[1] <= budget_usd)
         and (deadline_hours is None or row.hours <= deadline_hours)
     ]
@@ -230,7 +244,8 @@ def _device_dict(row: DevicePlan, today: datetime.date) -> dict[str, Any]:
         "device": row.device.name,
         "device_memory_gib": round(row.device.memory_mib * 2**20 / GIB, 2),
         "memory_gib": {method: row.memory[method].to_gib() for method in METHODS},
-        "fits": row.fits("lora"),
+        "method": row.method,
+        "fits": row.fits(),
         "tight": row.is_tight,
         "fits_by_method": {method: row.fits(method) for method in METHODS},
         "largest_micro_batch_tokens": row.largest_micro_batch_tokens,

@@ -61,11 +61,12 @@ def memory_table(made: Plan) -> RenderableType:
 
 
 def device_table(made: Plan) -> RenderableType:
-    table = _table("LoRA on every device: middle estimate and range")
+    heading = _HEADINGS[made.chosen.method]
+    table = _table(f"{heading} on every device: middle estimate and range")
     for name in ("device", "fits", "most tokens", "hours", "$", "$/h", "time is"):
         table.add_column(name, justify="left" if name == "device" else "right", no_wrap=True)
     for row in made.devices:
-        fits = row.fits("lora")
+        fits = row.fits()
         table.add_row(
             row.device.name + (" *" if row is made.chosen else ""),
             "tight" if row.is_tight else "yes" if fits else "no",
@@ -81,9 +82,10 @@ def device_table(made: Plan) -> RenderableType:
 def advise(made: Plan, *, budget_usd: float | None, deadline_hours: float | None) -> list[str]:
     """Fits or not, the cheapest choice, and what to change."""
     chosen, device = made.chosen, made.chosen.device
-    total, limit = chosen.memory["lora"].total / GIB, device.memory_mib * 2**20 / GIB
-    verdict = "fits tightly" if chosen.is_tight else "fits" if chosen.fits("lora") else "cannot fit"
-    lines = [f"LoRA {verdict} on {device.title}: {total:.2f} of {limit:.2f} GiB."]
+    limit = device.memory_mib * 2**20 / GIB
+    verdict = "fits tightly" if chosen.is_tight else "fits" if chosen.fits() else "cannot fit"
+    heading = _HEADINGS[chosen.method]
+    lines = [f"{heading} {verdict} on {device.title}: {chosen.peak_gib:.2f} of {limit:.2f} GiB."]
     best = cheapest(made.devices, budget_usd=budget_usd, deadline_hours=deadline_hours)
     limits = [
         *([f"${budget_usd:g}"] if budget_usd is not None else []),

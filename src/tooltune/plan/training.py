@@ -20,7 +20,7 @@ from tooltune.jsonl import write_json
 from tooltune.plan.advice import suggest_changes
 from tooltune.plan.dataset import planned_workload
 from tooltune.plan.estimate import Plan, Request, plan, to_dict
-from tooltune.plan.memory import GIB, TRAINERS, Method
+from tooltune.plan.memory import TRAINERS
 from tooltune.plan.tables import Device, load_tables
 from tooltune.rundir import RunDir
 
@@ -75,16 +75,12 @@ def plan_training(recipe: Recipe, examples: Examples, *, folder: Path, device: D
     return plan(request, device=device)
 
 
-def trained_method(recipe: Recipe) -> Method:
-    return "qlora" if recipe.model.quantization else "lora"
-
-
 def require_fit(made: Plan) -> None:
     """Raises ConfigError with what to change where the planned peak is above the device."""
-    chosen, method = made.chosen, trained_method(made.request.recipe)
-    if chosen.fits(method):
+    chosen = made.chosen
+    if chosen.fits():
         return
-    needed, there = chosen.memory[method].total / GIB, chosen.device.memory_mib / 1024
+    needed, there = chosen.peak_gib, chosen.device.memory_mib / 1024
     helpful = [change.change for change in suggest_changes(made) if change.fits]
     advice = f"What would fit: {'; '.join(helpful)}." if helpful else "Take a smaller model."
     raise ConfigError(
@@ -96,7 +92,6 @@ def require_fit(made: Plan) -> None:
 def describe_plan(made: Plan) -> str:
     """The two lines `train` prints before its first step."""
     workload, chosen = made.request.workload, made.chosen
-    memory = chosen.memory[trained_method(made.request.recipe)].total / GIB
     time = f"time unknown until step {CALIBRATION_STEPS}"
     if chosen.duration is not None:
         low, middle, high = chosen.duration.hours
@@ -105,7 +100,7 @@ def describe_plan(made: Plan) -> str:
     return (
         f"Plan: {made.steps_total:,} steps, {workload.logical_tokens:,} tokens an epoch, "
         f"{workload.computed_tokens:,} computed (sharing {workload.sharing_ratio:.2f}x)\n"
-        f"Plan: peak {memory:.2f} of {chosen.device.memory_mib / 1024:.2f} GiB; {time}"
+        f"Plan: peak {chosen.peak_gib:.2f} of {chosen.device.memory_mib / 1024:.2f} GiB; {time}"
     )
 
 
@@ -141,7 +136,7 @@ def calibrate(made: Plan, rows: Sequence[Mapping[str, Any]]) -> Calibration:
         if price is None
         else ((whole - spread) * price.usd_per_hour, (whole + spread) * price.usd_per_hour),
         peak_memory_gib=max(float(row["peak_memory_gib"]) for row in rows),
-        planned_memory_gib=made.chosen.memory[trained_method(made.request.recipe)].total / GIB,
+        planned_memory_gib=made.chosen.peak_gib,
     )
 
 

@@ -160,14 +160,16 @@ def _draw_finding(log: TrainingLog, finding: Finding) -> Markup:
 
 def _compare(plan: dict[str, Any], rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Planned and, where it was logged, measured."""
-    lora = plan["memory_gib"]["lora"]["total"]
+    planned = plan["memory_gib"][plan.get("method", "lora")]["total"]
     facts = [
         ("Steps planned", f"{plan['steps_total']:,}"),
         ("Steps done", f"{len(rows):,}"),
-        ("Peak memory planned", f"{lora:.2f} GiB"),
+        ("Peak memory planned", f"{planned:.2f} GiB"),
     ]
     if (peak := _peak(rows)) is not None:
-        facts.append(("Peak memory measured", f"{peak:.2f} GiB ({100 * (peak / lora - 1):+.0f} %)"))
+        facts.append(
+            ("Peak memory measured", f"{peak:.2f} GiB ({100 * (peak / planned - 1):+.0f} %)")
+        )
     if seconds := [row["seconds"] for row in rows if "seconds" in row]:
         facts.append(("Seconds a step", f"{median(seconds):.2f}"))
         facts.append(("Training time", f"{sum(seconds) / 60:.1f} min"))
