@@ -15,8 +15,9 @@ place is then too small for the next tensor of its size, and the heap grows (sou
 
 glibc reads the latter when a process starts, and has no call to change it later.
 
-In bfloat16 torch's products on a processor are compiled by oneDNN for each shape, up to 0.7 MiB a shape,
-and the last 1,024 are kept, by two caches. An update has about 150 shapes, the next one others.
+In bfloat16 torch's products on a processor are compiled by oneDNN for each shape, up to 0.7 MiB a
+shape, and the last 1,024 are kept, by two caches. An update has about 150 shapes, the next one
+others.
 """
 
 import os
