@@ -19,6 +19,8 @@ SEED_PEAK_GB = 5.0
 
 OURS = ("examples_per_second", "ratio", "peak_gib", "memory_ratio", "loss")
 """Figures of an entry that hang on our side's setting."""
+PEERS = ("peer", "peer_examples_per_second", "ratio", "peer_peak_gib", "memory_ratio", "peer_loss")
+"""Those that hang on who the peer is."""
 
 
 @dataclass
@@ -34,11 +36,13 @@ class Result:
     """Of ours; empty where it is the fastest."""
     others: list["Result"] = field(default_factory=list)
     """The same steps in our other settings, against the same steps of the peer."""
+    unsloth: "Result | None" = None
+    """Our same steps against those of the second peer."""
 
     def entry(self) -> dict[str, Any]:
         """One workload of bench/results/latest.json. Speeds are medians over the measured steps;
         `ratio` and `memory_ratio` are ours over the peer's; None where no peer ran. The name of
-        another setting of ours holds what differs there."""
+        another setting of ours, or of the second peer, holds what differs there."""
         speed, peak, loss = self._figures(self.ours)
         peer_speed, peer_peak, peer_loss = self._figures(self.peer)
         return {
@@ -51,12 +55,20 @@ class Result:
             "memory_ratio": _rounded(peak / peer_peak if peer_peak else None),
             "loss": loss,
             "peer_loss": peer_loss,
-        } | {other.setting: other.entry_of_ours() for other in self.others}
+        } | self._more()
 
-    def entry_of_ours(self) -> dict[str, Any]:
-        """What of `entry` our side's setting changes."""
+    def _more(self) -> dict[str, Any]:
+        more = {other.setting: other.entry_of(OURS) for other in self.others}
+        return more | ({"unsloth": self.unsloth.entry_of(PEERS)} if self.unsloth else {})
+
+    def entry_of(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """What of `entry` another setting, or another peer, changes."""
         entry = self.entry()
-        return {name: entry[name] for name in OURS}
+        return {name: entry[name] for name in names}
+
+    def rows(self) -> list["Result"]:
+        """Of the table."""
+        return [self, *self.others, *([self.unsloth] if self.unsloth else [])]
 
     def _figures(self, records: list[dict[str, float]]) -> Any:
         """(examples a second, peak memory, loss of the first measured step)."""
@@ -103,7 +115,7 @@ class Result:
                     f"{name}: the losses differ by {found:.1e} of their size (at most "
                     f"{allowed:.0e} expected): not the same training."
                 )
-        return said
+        return said + (self.unsloth.differing_losses() if self.unsloth else [])
 
 
 def largest_difference(records: list[dict[str, float]], others: list[dict[str, float]]) -> float:
@@ -156,7 +168,7 @@ def table(results: list[Result], device: str) -> Table:
         shown.add_column(name, justify="left" if name == "workload" else "right")
     for name in ("ratio", "loss", "peer", "of matrix rate"):
         shown.add_column(name, justify="right")
-    for result in [each for one in results for each in (one, *one.others)]:
+    for result in [each for one in results for each in one.rows()]:
         entry = result.entry()
         best = f" ({result.best_ratio:.1f})" if result.best_ratio else ""
         shown.add_row(
@@ -178,8 +190,9 @@ def table(results: list[Result], device: str) -> Table:
 
 
 def trainers(result: Result) -> list[str]:
-    """Both sides and the number format of each."""
-    return [ready["trainer"] for ready in (result.ready, result.peer_ready) if ready]
+    """All sides and the number format of each."""
+    second = result.unsloth and result.unsloth.peer_ready
+    return [ready["trainer"] for ready in (result.ready, result.peer_ready, second) if ready]
 
 
 def _shown(value: float | None, form: str) -> str:

@@ -6,6 +6,7 @@ The trainer keeps its own loop; a callback waits before each of its steps and ti
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
@@ -56,23 +57,49 @@ class OneStepALine(TrainerCallback):
             sys.exit()
 
 
-def main(settings: dict[str, Any]) -> None:
-    answers = open_answers()
+def main(
+    settings: dict[str, Any],
+    name: str,
+    make_trainer: Callable[[dict[str, Any], str], SFTTrainer],
+    answers: TextIO,
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(settings, folder)
         if settings["adapter"]:
             adapter = load_file(Path(settings["adapter"]) / "adapter_model.safetensors")
             set_peft_model_state_dict(trainer.model, adapter)
         trainer.add_callback(OneStepALine(answers, settings["device"]))
-        say(answers, trainer=f"trl {version('trl')} {settings['number_format']}")
+        say(answers, trainer=f"{name} {version(name)} {settings['number_format']}")
         trainer.train()
 
 
 def make_trainer(settings: dict[str, Any], folder: str) -> SFTTrainer:
+    """TRL's as it comes: it loads the model itself and attaches the adapter."""
+    config = make_config(settings, folder)
+    config.model_init_kwargs = {
+        "dtype": "bfloat16" if settings["number_format"] == "bf16" else "float32",
+        "device_map": None,
+    }
+    return SFTTrainer(
+        model=settings["model"],
+        args=config,
+        train_dataset=rows(settings),
+        processing_class=tokenizer(),
+        peft_config=LoraConfig(
+            r=16,
+            lora_alpha=32,
+            lora_dropout=0.0,
+            target_modules=LINEAR_LAYERS,
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def make_config(settings: dict[str, Any], folder: str) -> SFTConfig:
     """Rows in the order of the steps, none shuffled, padded or cut."""
     workload, at_a_time = Workload(**settings["workload"]), settings["examples_at_a_time"]
     number_format = settings["number_format"]
-    config = SFTConfig(
+    return SFTConfig(
         output_dir=folder,
         max_steps=settings["steps"] + 1,
         per_device_train_batch_size=at_a_time,
@@ -88,31 +115,15 @@ def make_trainer(settings: dict[str, Any], folder: str) -> SFTTrainer:
         train_sampling_strategy="sequential",
         dataloader_pin_memory=settings["device"] == "cuda",
         use_cpu=settings["device"] == "cpu",
-        model_init_kwargs={
-            "dtype": "bfloat16" if number_format == "bf16" else "float32",
-            "device_map": None,
-        },
         logging_steps=1,
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
     )
-    return SFTTrainer(
-        model=settings["model"],
-        args=config,
-        train_dataset=rows(workload, settings),
-        processing_class=tokenizer(),
-        peft_config=LoraConfig(
-            r=16,
-            lora_alpha=32,
-            lora_dropout=0.0,
-            target_modules=LINEAR_LAYERS,
-            task_type="CAUSAL_LM",
-        ),
-    )
 
 
-def rows(workload: Workload, settings: dict[str, Any]) -> Dataset:
+def rows(settings: dict[str, Any]) -> Dataset:
+    workload = Workload(**settings["workload"])
     vocabulary = AutoConfig.from_pretrained(settings["model"]).vocab_size
     sequences = [
         sequence
@@ -135,4 +146,4 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 if __name__ == "__main__":
     torch.manual_seed(7)
-    main(json.loads(sys.argv[1]))
+    main(json.loads(sys.argv[1]), "trl", make_trainer, open_answers())

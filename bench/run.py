@@ -84,6 +84,11 @@ def parse_options() -> argparse.Namespace:
         help=f"distinct tokens we compute at once (default {MICRO_BATCH_TOKENS})",
     )
     parser.add_argument("--ours-only", action="store_true", help="no peer")
+    parser.add_argument(
+        "--unsloth",
+        metavar="PYTHON",
+        help="a second peer: the interpreter of an environment that has Unsloth (docs/bench.md)",
+    )
     parser.add_argument("--model", type=Path, help="a local folder instead of the fixed model")
     parser.add_argument("--out", type=Path, help="where the results go")
     parser.add_argument("--json", action="store_true", help="results on standard output as JSON")
@@ -100,6 +105,11 @@ def require_what_it_needs(options: argparse.Namespace) -> None:
 
         if not torch.cuda.is_available():
             raise ConfigError("bench: no CUDA GPU here (got --device cuda). Leave the option out.")
+    if options.unsloth and not Path(options.unsloth).is_file():
+        raise ConfigError(
+            f"--unsloth: no such file (got {options.unsloth}, expected the python of an "
+            "environment that has Unsloth). Leave the option out, or make one (docs/bench.md)."
+        )
     if not options.ours_only and importlib.util.find_spec("trl") is None:
         raise ConfigError(
             f"bench: trl is not installed beside {sys.executable}. Run `make bench`, or add "
@@ -115,6 +125,8 @@ def run(options: argparse.Namespace, folder: Path, console: Console) -> list[Res
         "adapter": str(folder / "adapter"),
         "checkpointing": options.checkpointing,
         "quantization": None,
+        "unsloth": options.unsloth,
+        "examples_at_a_time": 1,
         "learning_rate": LEARNING_RATE,
         "micro_batch_tokens": options.micro_batch_tokens,
         "steps": options.steps,
@@ -196,6 +208,12 @@ def measure(
         others = {} if settings["checkpointing"] else OTHER_SETTINGS
         others = {name: start("bench.ours", **changed) for name, changed in others.items()}
         peer = start("bench.peer") if with_peer else None
+        second = None
+        if settings["unsloth"]:
+            narrow = settings | {"number_format": "bf16"}  # its only one
+            second = stack.enter_context(
+                Side("bench.unsloth_peer", narrow, python=settings["unsloth"])
+            )
         result = Result(workload, ours.ready, peer_ready=peer and peer.ready)
         turns = [("ours", ours, result.ours)]
         for name, side in others.items():
@@ -204,6 +222,11 @@ def measure(
             turns.append((name, side, other.ours))
         if peer:
             turns.append(("peer", peer, result.peer))
+        if second:
+            result.unsloth = replace(
+                result, others=[], peer_ready=second.ready, peer=[], setting="beside unsloth"
+            )
+            turns.append(("unsloth", second, result.unsloth.peer))
         for step in range(settings["steps"] + 1):
             first = step % len(turns)
             for _, side, records in turns[first:] + turns[:first]:

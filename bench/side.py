@@ -12,6 +12,12 @@ from typing import Any, Self
 from tooltune.errors import ModelError
 
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "UNSLOTH_DISABLE_STATISTICS": "1",
+    "PYTHONPATH": str(ROOT / "src"),  # where tooltune is not installed
+}
 
 
 class SideError(ModelError):
@@ -21,16 +27,20 @@ class SideError(ModelError):
 class Side:
     """One trainer in its own process; `ready` is what it said of itself."""
 
-    def __init__(self, module: str, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, module: str, settings: dict[str, Any], *, python: str = sys.executable
+    ) -> None:
+        """`python` is the interpreter of the environment that has the trainer."""
+        self.scratch = tempfile.TemporaryDirectory()
         self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 closed on exit
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, json.dumps(settings)],
+            [python, "-m", module, json.dumps(settings)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+            env=os.environ | ENVIRONMENT | {"UNSLOTH_COMPILE_LOCATION": self.scratch.name},
         )
         self.module = module
         self.ready = self._read()
@@ -62,3 +72,4 @@ class Side:
         self.process.kill()
         self.process.communicate()
         self.log.close()
+        self.scratch.cleanup()

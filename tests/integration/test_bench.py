@@ -42,6 +42,12 @@ def test_without_the_peer_installed_it_says_what_to_do() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_an_environment_that_is_not_there_is_named() -> None:
+    done = bench("--ours-only", "--unsloth", "nowhere/python")
+    assert done.returncode == 2
+    assert "--unsloth: no such file (got nowhere/python" in done.stderr
+
+
 def test_without_a_gpu_cuda_is_refused() -> None:
     import torch
 

@@ -131,6 +131,25 @@ def test_a_loss_that_differs_in_another_setting_is_seen() -> None:
     assert with_recomputed([3.0, 2.0, 1.02], "tooltune q8_0 fp32").differing_losses()
 
 
+def test_a_second_peer_is_told_beside_the_first() -> None:
+    result = one_result([3.0, 2.0, 1.0])
+    ready, steps = {"trainer": "unsloth 2026 bf16"}, records([99.0, 20.0, 20.0], [3.1, 2.1, 1], 3.0)
+    result.unsloth = replace(result, peer_ready=ready, peer=steps, setting="beside unsloth")
+    entry = summarise([result], "cpu")["workloads"]["one-catalog"]
+    assert (entry["peer"], entry["ratio"]) == ("trl 1.16.0 fp32", 12.0)
+    assert entry["unsloth"] == {
+        "peer": "unsloth 2026 bf16",
+        "peer_examples_per_second": 0.8,
+        "ratio": 5.0,
+        "peer_peak_gib": 3.0,
+        "memory_ratio": 0.5,
+        "peer_loss": 2.1,
+    }
+    assert [row.name for row in result.rows()] == ["one-catalog", "one-catalog, beside unsloth"]
+    [sentence] = result.differing_losses()
+    assert sentence.startswith("one-catalog, beside unsloth: the losses differ by 4.8e-02")
+
+
 def test_without_a_peer_its_figures_are_none() -> None:
     result = Result(WORKLOADS["no-sharing"], READY, records([9.0, 8.0], [3.0, 2.0], 1.5))
     entry = summarise([result], "cpu")["workloads"]["no-sharing"]
