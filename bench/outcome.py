@@ -33,7 +33,7 @@ class Result:
     peer_ready: dict[str, Any] | None = None
     peer: list[dict[str, float]] = field(default_factory=list)
     setting: str = ""
-    """Of ours; empty where it is the fastest."""
+    """Of ours, where it is not the fastest, or beside whom, where it is not the first peer."""
     others: list["Result"] = field(default_factory=list)
     """The same steps in our other settings, against the same steps of the peer."""
     unsloth: "Result | None" = None
