@@ -132,7 +132,7 @@ def run(options: argparse.Namespace, folder: Path, console: Console) -> list[Res
         "steps": options.steps,
     }
     if options.peer_format:
-        settings |= {"number_format": options.peer_format, "examples_at_a_time": 1}
+        settings |= {"number_format": options.peer_format}
     elif not options.ours_only:
         settings |= choose_peer_settings(settings, console)
     names = [options.workload] if options.workload else WORKLOADS
@@ -184,7 +184,7 @@ def measure_what_fits(
     try:
         return measure(workload, settings, with_peer, console)
     except SideError:
-        at_a_time = settings.get("examples_at_a_time", 1)
+        at_a_time = settings["examples_at_a_time"]
         if at_a_time == 1:
             raise
         console.print(

@@ -19,6 +19,10 @@ LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 """All linear layers of a decoder block (never lm_head): the recipe's `all-linear`."""
 
 
+Quantization = Literal["q8_0", "nf4"]
+"""How frozen weights are stored in fewer bits."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -33,7 +37,7 @@ class ModelSection(_Section):
     GPUs, float32 elsewhere; the run says which it took and why."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; `auto` takes a GPU if there is one."""
-    quantization: Literal["q8_0", "nf4"] | None = None
+    quantization: Quantization | None = None
     """Frozen weights in fewer bits, widened to `dtype` where they compute. `q8_0`: 8 bits and a
     scale to every 32 weights, as in GGUF, on any device. `nf4`: 4 bits (QLoRA), on GPUs only; needs
     `pip install tooltune[qlora]`. With either, recomputed activations are kept even shorter."""

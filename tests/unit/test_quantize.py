@@ -11,13 +11,12 @@ from gguf import GGMLQuantizationType
 from gguf.quants import dequantize, quantize
 from torch import Tensor, nn
 
-from tooltune.config import LoraSection, ModelSection
+from tooltune.config import LoraSection, ModelSection, Quantization
 from tooltune.errors import ModelError
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
 from tooltune.model.quantize import (
     Q8Linear,
-    Quantization,
     dense_weight,
     is_quantized,
     quantize_base,
@@ -30,6 +29,8 @@ LORA = LoraSection(rank=4, alpha=8, dropout=0)
 TOKENS = np.arange(1, 12, dtype=np.int32)
 BYTES = {"q8_0": 1 + 2 / 32, "nf4": 0.5}
 """A weight; of `nf4` without its scales, which are no tensor of the layer's."""
+LEAST_DIFFERENCE = {"q8_0": 1e-5, "nf4": 1e-4}
+"""Relative, that fewer bits make to the tiny model's loss; rounding makes less than 1e-6."""
 
 
 def test_a_machine_without_a_gpu_is_told_before_loading() -> None:
@@ -108,7 +109,7 @@ def test_q8_0_has_the_numbers_of_gguf(dtype: torch.dtype) -> None:
 
 
 def test_loss_and_gradients_are_those_of_the_widened_weights(
-    plain: nn.Module, packed: nn.Module
+    plain: nn.Module, packed: nn.Module, kind: Quantization
 ) -> None:
     original = loss_and_gradients(with_random_adapter(copy.deepcopy(plain)))
     for name, layer in linear_layers(packed).items():
@@ -116,7 +117,8 @@ def test_loss_and_gradients_are_those_of_the_widened_weights(
     got = loss_and_gradients(with_random_adapter(packed))
     truth = loss_and_gradients(with_random_adapter(plain))
     torch.testing.assert_close(got, truth)
-    assert not torch.allclose(got[0], original[0], rtol=1e-7), "fewer bits are not the weights"
+    rtol = LEAST_DIFFERENCE[kind]
+    assert not torch.allclose(got[0], original[0], rtol=rtol), "fewer bits are not the weights"
 
 
 def test_weights_take_what_was_promised_and_the_head_stays_whole(

@@ -9,15 +9,13 @@ import ctypes
 import mmap
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tooltune.config import Quantization
 from tooltune.errors import ModelError
-
-Quantization = Literal["q8_0", "nf4"]
 
 BLOCK = 32
 """Weights of Q8_0 that share a scale."""

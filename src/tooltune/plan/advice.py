@@ -5,6 +5,7 @@ Each change is planned again as a whole, so its figures are those of the plan th
 
 from dataclasses import dataclass, replace
 
+from tooltune.config import Quantization
 from tooltune.plan.estimate import (
     DevicePlan,
     Plan,
@@ -14,7 +15,7 @@ from tooltune.plan.estimate import (
     plan_device,
     with_micro_batch,
 )
-from tooltune.plan.memory import GIB, TRAINERS, Quantization, largest_micro_batch_tokens
+from tooltune.plan.memory import GIB, TRAINERS, largest_micro_batch_tokens
 
 _QUANTIZED: dict[Quantization, tuple[str, float, float]] = {
     # Widening takes 1.1 to 1.4 % of a product of 2,520 tokens on a processor.

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tooltune.config import Recipe
+from tooltune.config import Quantization, Recipe
 from tooltune.plan.duration import Duration, estimate_duration, flops_per_token
 from tooltune.plan.memory import (
     GIB,
@@ -16,7 +16,6 @@ from tooltune.plan.memory import (
     Job,
     Memory,
     Method,
-    Quantization,
     Trainer,
     estimate_memory,
     largest_micro_batch_tokens,

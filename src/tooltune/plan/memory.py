@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from tooltune.config import Quantization
 from tooltune.plan.shape import ModelShape, Parameters, count_parameters
 
 GIB = 2**30
 Method = Literal["full", "lora", "qlora"]
-Quantization = Literal["q8_0", "nf4"]
 TERMS = (
     "weights",
     "adapter",

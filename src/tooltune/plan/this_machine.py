@@ -25,7 +25,7 @@ from tooltune.errors import ConfigError, TooltuneError
 from tooltune.jsonl import read_json, write_json
 from tooltune.model.base import cache_folder
 from tooltune.model.load import choose_device, choose_dtype
-from tooltune.plan.estimate import Plan, make_job, trained_method
+from tooltune.plan.estimate import Plan, make_job
 from tooltune.plan.memory import GIB, estimate_memory
 from tooltune.plan.shape import ModelShape
 from tooltune.plan.tables import THIS, Device, load_tables
@@ -145,8 +145,7 @@ def choose_checkpointing(recipe: Recipe, made: Plan | None) -> tuple[bool, str]:
     if made is None:
         return True, "the planner does not know this model"
     job = make_job(made.request, made.chosen.device)
-    method = trained_method(recipe)
-    without = estimate_memory(replace(job, checkpointing=False), method).total / GIB
+    without = estimate_memory(replace(job, checkpointing=False), made.chosen.method).total / GIB
     free = made.chosen.device.memory_mib / 1024
     return job.checkpointing, f"planned peak without it {without:.2f} GiB, {free:.2f} GiB free"
 
