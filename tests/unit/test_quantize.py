@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tooltune.config import LoraSection, ModelSection, Quantization
 from tooltune.errors import ModelError
+from tooltune.model.layers import KEPT_SOFTMAX_BYTES, DecoderLayer, recompute_activations
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
 from tooltune.model.quantize import (
@@ -145,6 +146,16 @@ def test_no_dense_weight_waits_for_the_backward_pass(packed: nn.Module) -> None:
         loss_and_gradients(model)
     assert kept
     assert not kept & weights
+
+
+def test_recomputed_layers_keep_softmax_only_of_a_whole_base(
+    plain: nn.Module, packed: nn.Module
+) -> None:
+    for model, kept_bytes in ((plain, KEPT_SOFTMAX_BYTES), (packed, 0)):
+        recompute_activations(model)
+        layers = [module for module in model.modules() if isinstance(module, DecoderLayer)]
+        assert layers
+        assert {layer.kept_softmax_bytes for layer in layers} == {kept_bytes}
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="Linux tells")
