@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -29,8 +29,8 @@ from transformers import (
 )
 
 from tooltune.config import LINEAR_LAYERS, LoraSection, TrainSection
-from tooltune.model import tiles
 from tooltune.model.attention import ATTENTION, Kernel
+from tooltune.model.fused import fused_obstacle
 from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
@@ -58,6 +58,10 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "qwen3": lambda: Qwen3Config(**SHAPE, head_dim=16),
 }
 KERNELS: tuple[Kernel, ...] = ("segments", "tiles", "reference")
+FUSED = pytest.param(
+    "fused", marks=pytest.mark.skipif(bool(fused_obstacle()), reason=fused_obstacle())
+)
+"""In bfloat16 only."""
 LORA = LoraSection(rank=3, alpha=6, dropout=0)
 EXACT = 1e-9
 RMS_NORM_IN_FLOAT32 = 3e-6
@@ -277,7 +281,7 @@ def test_float32_is_within_one_in_ten_thousand(kind: str, kernel: Kernel) -> Non
 BF16_SLACK = 1.1
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", [*KERNELS, FUSED])
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_bfloat16_is_no_further_from_float64_than_plain_bfloat16(kind: str, kernel: Kernel) -> None:
     """Plain means what trainers do: the base in bfloat16, PEFT under autocast. The error of one
@@ -479,31 +483,6 @@ def test_the_upper_layers_alone_have_the_gradients_they_have_among_all(is_recomp
         recompute_activations(upper.train())
     assert_same(as_a_tree(upper, sequences, "segments"), truth, EXACT)
     assert_same(accumulated(upper, sequences, 6), truth, EXACT)
-
-
-@pytest.mark.parametrize(("kept_bytes", "softmaxes"), [(0, 21), (1600, 17), (2**20, 14)])
-def test_softmax_kept_of_recomputed_layers_changes_no_gradient(
-    kept_bytes: int, softmaxes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of seven tiles in two layers: none, that of the first ones, and all."""
-    monkeypatch.setattr("tooltune.model.tiles.TILE_ROWS", 4)
-    made: list[Tensor] = []
-    softmax = tiles._softmax
-
-    def counted(*args: Any) -> Tensor:
-        made.append(softmax(*args))
-        return made[-1]
-
-    sequences, model = CASES["multi-level"], tree_model("qwen3", torch.float64)
-    whole = as_a_tree(model, sequences, "reference")
-    monkeypatch.setattr(tiles, "_softmax", counted)
-    try:
-        recompute_activations(model.train(), kept_softmax_bytes=kept_bytes)
-        assert_same(as_a_tree(model, sequences, "tiles"), whole, EXACT)
-    finally:
-        recompute_activations(model, is_on=False)
-        model.eval()
-    assert len(made) == softmaxes
 
 
 @pytest.mark.parametrize("mlp_rows", [4, 1024])

@@ -1,4 +1,4 @@
-"""Tree attention: what each token of a prefix tree may see, and four ways to compute it.
+"""Tree attention: what each token of a prefix tree may see, and five ways to compute it.
 
 Registered with transformers under ATTENTION, for the mask too: transformers' own mask builder takes
 every jump of positions for a new document and would silently cut branches off their prefix.
@@ -22,14 +22,22 @@ from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
 from tooltune.model.decode import DecodeState, decode_attention
+from tooltune.model.fused import (
+    TileArrays,
+    fused_attention,
+    fused_obstacle,
+    suits_processor,
+    tile_arrays,
+)
 from tooltune.model.segments import Block, block_attention, cut_blocks
 from tooltune.model.tiles import Tile, cut_tiles, tile_attention
 from tooltune.packing.tree import IntArray, Piece, PrefixTree, Segment
 
 ATTENTION = "tooltune"
 
-Kernel = Literal["segments", "tiles", "flex", "reference"]
-"""`segments` and `tiles` are for processors, `flex` for GPUs, `reference` for comparing with."""
+Kernel = Literal["segments", "tiles", "fused", "flex", "reference"]
+"""`segments`, `tiles` and `fused` are for processors, `flex` for GPUs, `reference` for comparing
+with."""
 
 KeysValues = dict[int, tuple[Tensor, Tensor]]
 """Layer -> keys and values (1, G, T, K)."""
@@ -47,6 +55,8 @@ class TreeLayout:
     """Of the `segments` kernel."""
     tiles: tuple[Tile, ...] = ()
     """Of the `tiles` kernel."""
+    tile_arrays: TileArrays | None = None
+    """Of the `fused` kernel: the same tiles."""
     block_mask: BlockMask | None = None
     """Of the `flex` kernel, made once for all layers."""
 
@@ -56,10 +66,18 @@ class TreeLayout:
 
 
 def fastest_kernel(device: torch.device, dtype: torch.dtype) -> Kernel:
-    """`tiles` is for processors that multiply bfloat16 faster: on others nobody takes it."""
+    """Processors that do not multiply bfloat16 faster take float32, and with it `segments`."""
     if device.type == "cuda":
         return "flex"
-    return "tiles" if dtype == torch.bfloat16 else "segments"
+    if dtype != torch.bfloat16:
+        return "segments"
+    return "tiles" if fused_obstacle() else "fused"
+
+
+def slower_kernel_reason(device: torch.device, dtype: torch.dtype) -> str:
+    """Why `tiles` computes on a processor that `fused` is for; empty where it does not."""
+    is_slower = fastest_kernel(device, dtype) == "tiles" and suits_processor()
+    return fused_obstacle() if is_slower else ""
 
 
 def tree_layout(
@@ -90,31 +108,26 @@ def tree_layout(
         for segment in tree.segments()
         if start <= segment.start < end
     ]
-    if kernel == "tiles":
+    if kernel in ("tiles", "fused"):
         tiles = cut_tiles(subtree_end_T.numpy(), segments, rows, past_tokens)
-        return TreeLayout(subtree_end_T, rows_Q, kernel, tiles=tiles)
+        if kernel == "tiles":
+            return TreeLayout(subtree_end_T, rows_Q, kernel, tiles=tiles)
+        return TreeLayout(subtree_end_T, rows_Q, kernel, tile_arrays=tile_arrays(tiles))
     return TreeLayout(subtree_end_T, rows_Q, kernel, cut_blocks(segments, rows, past_tokens))
 
 
-def tree_attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    layout: TreeLayout,
-    scale: float,
-    *,
-    kept_softmax_bytes: int = 0,
-) -> Tensor:
-    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K). The `tiles`
-    kernel may keep so much of its softmax for the backward pass."""
+def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: float) -> Tensor:
+    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K)."""
     if layout.kernel == "reference":
         return _reference(q, k, v, layout, scale)
     if layout.kernel == "flex":
         flex: Any = _compiled_flex() if q.is_cuda else flex_attention
         mixed: Tensor = flex(q, k, v, block_mask=layout.block_mask, scale=scale, enable_gqa=True)
         return mixed
+    if layout.tile_arrays is not None:
+        return fused_attention(q, k, v, layout.tile_arrays, scale)
     if layout.kernel == "tiles":
-        return tile_attention(q, k, v, layout.tiles, scale, kept_bytes=kept_softmax_bytes)
+        return tile_attention(q, k, v, layout.tiles, scale)
     return block_attention(q, k, v, layout.blocks, scale)
 
 
@@ -156,7 +169,6 @@ def attend(
     ancestors: Sequence[KeysValues] = (),
     captured: KeysValues | None = None,
     decode: DecodeState | None = None,
-    kept_softmax_bytes: int = 0,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """transformers' attention interface. `captured` collects each layer's keys and values."""
@@ -172,9 +184,7 @@ def attend(
         if ancestors:
             key = torch.cat([*(above[layer][0] for above in ancestors), key], dim=2)
             value = torch.cat([*(above[layer][1] for above in ancestors), value], dim=2)
-        out = tree_attention(
-            query, key, value, tree, scaling, kept_softmax_bytes=kept_softmax_bytes
-        )
+        out = tree_attention(query, key, value, tree, scaling)
     return out.transpose(1, 2), None
 
 

@@ -13,14 +13,10 @@ from torch.utils.checkpoint import checkpoint
 
 from tooltune.model.attention import ATTENTION, KeysValues, TreeLayout, attend
 from tooltune.model.mlp import SwiGlu, empty_rows_like, in_rows
-from tooltune.model.quantize import is_quantized
 from tooltune.model.widen import widen
 
 NORM_ROWS = 512
 """Rows of a norm that a processor widens to float32 at once; 1,024 are as fast."""
-KEPT_SOFTMAX_BYTES = 64 * 2**20
-"""Of a layer that is run again just before its backward pass, by the `tiles` kernel. It is what an
-update of 3,100 tokens has in SmolLM2's shape, and saves a tenth of its time (docs/decisions.md)."""
 
 
 class RmsNorm(nn.Module):
@@ -119,8 +115,6 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = theirs.post_attention_layernorm
         self.is_last = is_last
         self.is_recomputed = False
-        self.kept_softmax_bytes = 0
-        """The second time, when the backward pass comes next."""
 
     @property
     def runs_twice(self) -> bool:
@@ -175,10 +169,7 @@ class DecoderLayer(nn.Module):
         **kwargs: Any,
     ) -> Tensor:
         normed = self.input_layernorm(hidden_states)
-        kept = self.kept_softmax_bytes if is_recomputed and torch.is_grad_enabled() else 0
-        mixed, _ = self.self_attn(
-            hidden_states=normed, tree=tree, kept_softmax_bytes=kept, **kwargs
-        )
+        mixed, _ = self.self_attn(hidden_states=normed, tree=tree, **kwargs)
         if tree is not None and not tree.wants_all:
             hidden_states = hidden_states[:, tree.rows_Q]
         hidden_states = hidden_states + mixed
@@ -256,25 +247,17 @@ def use_lean_layers(model: nn.Module) -> None:
             layers[place] = DecoderLayer(layer, is_last=layer is layers[-1])
 
 
-def recompute_activations(
-    model: nn.Module, *, is_on: bool = True, kept_softmax_bytes: int | None = None
-) -> None:
+def recompute_activations(model: nn.Module, *, is_on: bool = True) -> None:
     """Activation checkpointing: each layer keeps its input only, and is run again before its
     backward, up to its MLP, which makes its own again, some rows at a time.
-
-    The layer being run backward keeps that much softmax; None is KEPT_SOFTMAX_BYTES, or nothing
-    where the base is quantised: who asks for that has little memory.
 
     Of layers that are not ours transformers' switch makes the embeddings ask for a gradient, which
     only its other kind of checkpoint needs; layers below the first adapter would be run backward
     for it.
     """
-    if kept_softmax_bytes is None:
-        kept_softmax_bytes = 0 if is_quantized(model) else KEPT_SOFTMAX_BYTES
     own = [module for module in model.modules() if isinstance(module, DecoderLayer)]
     for layer in own:
         layer.is_recomputed = is_on
-        layer.kept_softmax_bytes = kept_softmax_bytes
     if own:
         return
     if not is_on:

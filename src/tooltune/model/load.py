@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from tooltune.config import ModelSection
 from tooltune.errors import ModelError
-from tooltune.model.attention import ATTENTION
+from tooltune.model.attention import ATTENTION, slower_kernel_reason
 from tooltune.model.base import SMOLLM2, ensure_smollm2
 from tooltune.model.forward import output_matrix, tree_hidden, tree_logits
 from tooltune.model.layers import use_lean_layers
@@ -53,6 +53,9 @@ class LoadedModel:
     """Else every sequence is computed by itself, with the model's own attention."""
     sharing_why: str = ""
     """The reason for that, naming the model."""
+    slower_kernel_why: str = ""
+    """The reason why attention is not computed by the fastest kernel that is made for this machine;
+    empty where it is."""
     window_tokens: int | None = None
     """Longest sequence for which tree attention is exact; None where there is no limit."""
 
@@ -119,6 +122,7 @@ def load_base(
         why,
         shares_prefixes=not obstacle,
         sharing_why=obstacle and f"{section.name}: {obstacle}",
+        slower_kernel_why="" if obstacle else slower_kernel_reason(device, dtype),
         window_tokens=getattr(config, "sliding_window", None),
     )
 

@@ -135,10 +135,6 @@ def _nf4_linear(layer: nn.Linear, dtype: torch.dtype) -> nn.Module:
     return packed
 
 
-def is_quantized(model: nn.Module) -> bool:
-    return any(not parameter.is_floating_point() for parameter in model.parameters())
-
-
 def dense_weight(layer: nn.Linear) -> Tensor:
     """W (O, I) as it computes: the parameter itself, or a quantised one widened at each call."""
     if isinstance(layer, Q8Linear):

@@ -12,7 +12,7 @@ query heads, G key/value heads, K head size.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,23 +85,15 @@ def _runs(places: IntArray) -> tuple[slice, ...]:
 
 
 def tile_attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    tiles: tuple[Tile, ...],
-    scale: float,
-    *,
-    kept_bytes: int = 0,
+    q: Tensor, k: Tensor, v: Tensor, tiles: tuple[Tile, ...], scale: float
 ) -> Tensor:
-    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K). Of the softmax
-    of the first tiles up to `kept_bytes` are kept for the backward pass."""
-    out: Tensor = _TileAttention.apply(q, k, v, tiles, scale, kept_bytes)  # type: ignore[no-untyped-call]
+    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K)."""
+    out: Tensor = _TileAttention.apply(q, k, v, tiles, scale)  # type: ignore[no-untyped-call]
     return out
 
 
 class _TileAttention(torch.autograd.Function):
-    """Keeps queries, keys and values, and as much of the softmax as it is told; the backward pass
-    makes the other tiles' again.
+    """Keeps queries, keys and values; the backward pass makes each tile's softmax again.
 
     The query heads of one key/value head stand below one another, so that a product over them sums
     the gradients of its keys and values as well.
@@ -109,16 +101,9 @@ class _TileAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        tiles: tuple[Tile, ...],
-        scale: float,
-        kept_bytes: int,
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, tiles: tuple[Tile, ...], scale: float
     ) -> Tensor:
         ctx.tiles, ctx.scale = tiles, scale
-        kept: list[Tensor] = []
         out = torch.empty_like(q)
         wide_k, values = widen(k[0]).contiguous(), v[0].contiguous()
         with float32_products_by_onednn(q.dtype):
@@ -126,25 +111,20 @@ class _TileAttention(torch.autograd.Function):
                 q_rows = _below_one_another(q, tile, len(values))
                 weights = _softmax(widen(q_rows), _seen(wide_k, tile), tile, scale).to(q.dtype)
                 _put(out, tile, weights @ _seen(values, tile))
-                kept_bytes -= weights.nbytes
-                if kept_bytes >= 0:
-                    kept.append(weights)
-        ctx.save_for_backward(q, k, v, *kept)
+        ctx.save_for_backward(q, k, v)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, *kept = ctx.saved_tensors
+        q, k, v = ctx.saved_tensors
         grad_q = torch.empty_like(q)
         k, v = k[0].contiguous(), v[0].contiguous()
         wide_k = widen(k)
         grad_k, grad_v = torch.zeros_like(wide_k), torch.zeros_like(wide_k)
         with float32_products_by_onednn(q.dtype):
-            for tile, weights in zip_longest(ctx.tiles, kept):
+            for tile in ctx.tiles:
                 q_rows, grad_rows = (_below_one_another(x, tile, len(k)) for x in (q, grad_out))
-                if weights is None:
-                    wide_q = widen(q_rows)
-                    weights = _softmax(wide_q, _seen(wide_k, tile), tile, ctx.scale).to(q.dtype)
+                weights = _softmax(widen(q_rows), _seen(wide_k, tile), tile, ctx.scale).to(q.dtype)
                 grad_weights = grad_rows @ _seen(v, tile).mT
                 grad_scores = torch.ops.aten._softmax_backward_data(
                     grad_weights, weights, -1, q.dtype
@@ -153,7 +133,7 @@ class _TileAttention(torch.autograd.Function):
                 _add(grad_k, tile, grad_scores.mT @ q_rows)
                 _add(grad_v, tile, weights.mT @ grad_rows)
         grad_q, grad_k = grad_q.mul_(ctx.scale), grad_k.mul_(ctx.scale).to(q.dtype)[None]
-        return grad_q, grad_k, grad_v.to(q.dtype)[None], None, None, None
+        return grad_q, grad_k, grad_v.to(q.dtype)[None], None, None
 
 
 @contextmanager

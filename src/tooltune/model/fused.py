@@ -1,0 +1,203 @@
+"""Tree attention in tiles, as one compiled function for processors that multiply bfloat16 faster.
+
+`fused.cpp` beside this file computes what tiles.py computes, twice as fast: no score, softmax or
+gradient of one is written to memory. It is compiled at its first use, in some seconds, and kept in
+the user's cache. Where that cannot be, `fused_obstacle` says why, and `tiles` is the kernel.
+
+Shapes: P + T keys, Q queries, R queries of one tile, H query heads, G key/value heads, K head size.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from ctypes import c_float, c_size_t, c_void_p
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tooltune.model.base import cache_folder
+from tooltune.model.tiles import Tile
+
+SOURCE = Path(__file__).with_suffix(".cpp")
+COMPILER = "g++"
+"""Or what `$CXX` names. Its OpenMP is the one that PyTorch's Linux wheels bring: a second one would
+have threads of its own, and both would wait for each other's processors."""
+_FLAGS = (
+    *("-std=c++20", "-O3", "-fopenmp", "-shared", "-fPIC"),
+    *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mfma"),
+)
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TileArrays:
+    """Tiles as the compiled function reads them."""
+
+    rows: Int64Array
+    """(tiles, 2): first query and end."""
+    run_ends: Int64Array
+    """(tiles): of each tile's runs of keys."""
+    runs: Int64Array
+    """(runs, 2): first key and end."""
+    hidden: npt.NDArray[np.float32]
+    """Each tile's `hidden_RM`, one after another."""
+    hidden_starts: Int64Array
+    """(tiles)."""
+    hidden_keys: Int64Array
+    """(tiles): M, 0 where every query sees every key."""
+
+
+def tile_arrays(tiles: tuple[Tile, ...]) -> TileArrays:
+    masks = [tile.hidden_RM for tile in tiles]
+    sizes = [0 if mask is None else mask.numel() for mask in masks]
+    empty = np.zeros(0, np.float32)
+    return TileArrays(
+        rows=np.asarray([(tile.rows.start, tile.rows.stop) for tile in tiles], np.int64),
+        run_ends=np.cumsum([len(tile.keys) for tile in tiles], dtype=np.int64),
+        runs=np.asarray([(run.start, run.stop) for tile in tiles for run in tile.keys], np.int64),
+        hidden=np.concatenate(
+            [empty, *(mask.numpy().ravel() for mask in masks if mask is not None)]
+        ),
+        hidden_starts=np.cumsum([0, *sizes[:-1]], dtype=np.int64),
+        hidden_keys=np.asarray([0 if mask is None else mask.shape[1] for mask in masks], np.int64),
+    )
+
+
+def fused_attention(q: Tensor, k: Tensor, v: Tensor, tiles: TileArrays, scale: float) -> Tensor:
+    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K), all bfloat16 with
+    an even K. Raises ValueError for other tensors."""
+    if {x.dtype for x in (q, k, v)} != {torch.bfloat16} or q.shape[-1] % 2:
+        raise ValueError(f"bfloat16 and an even head size only (got {q.dtype}, {q.shape[-1]})")
+    out: Tensor = _FusedAttention.apply(q, k, v, tiles, scale)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _FusedAttention(torch.autograd.Function):
+    """Keeps queries, keys, values and the logarithm of each softmax's sum."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, tiles: TileArrays, scale: float
+    ) -> Tensor:
+        q, k, v = (_with_contiguous_heads(x) for x in (q, k, v))
+        out = torch.empty_like(q)
+        log_sums_HQ = torch.empty(q.shape[1:3])
+        _library().forward(
+            ctypes.byref(_tiles(tiles, q, k, scale)),
+            *map(_heads, (q, k, v, out)),
+            c_void_p(log_sums_HQ.data_ptr()),
+        )
+        ctx.save_for_backward(q, k, v, log_sums_HQ)
+        ctx.tiles, ctx.scale = tiles, scale
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v, log_sums_HQ = ctx.saved_tensors
+        grad_out = _with_contiguous_heads(grad_out)
+        grad_q, grad_k, grad_v = (torch.empty_like(x) for x in (q, k, v))
+        _library().backward(
+            ctypes.byref(_tiles(ctx.tiles, q, k, ctx.scale)),
+            *map(_heads, (q, k, v, grad_out)),
+            c_void_p(log_sums_HQ.data_ptr()),
+            *map(_heads, (grad_q, grad_k, grad_v)),
+        )
+        return grad_q, grad_k, grad_v, None, None
+
+
+def _with_contiguous_heads(x: Tensor) -> Tensor:
+    """The layers' own heads are; what is expanded, as a gradient can be, is copied."""
+    is_apart = x.stride(-1) == 1 and all(stride % 2 == 0 and stride for stride in x.stride()[1:3])
+    return x if is_apart else x.contiguous()
+
+
+class _Heads(ctypes.Structure):
+    _fields_ = (("data", c_void_p), ("head_stride", c_size_t), ("token_stride", c_size_t))
+
+
+class _Tiles(ctypes.Structure):
+    _fields_ = (
+        *(
+            (name, c_size_t)
+            for name in ("count", "queries", "keys", "heads", "groups", "head_size")
+        ),
+        ("scale", c_float),
+        *((name, c_void_p) for name in TileArrays.__slots__),
+    )
+
+
+def _heads(x: Tensor) -> _Heads:
+    return _Heads(x.data_ptr(), x.stride(1), x.stride(2))
+
+
+def _tiles(tiles: TileArrays, q: Tensor, k: Tensor, scale: float) -> _Tiles:
+    arrays = (getattr(tiles, name).ctypes.data for name in TileArrays.__slots__)
+    counts = (len(tiles.rows), q.shape[2], k.shape[2], q.shape[1], k.shape[1], q.shape[3])
+    return _Tiles(*counts, scale, *arrays)
+
+
+def fused_obstacle() -> str:
+    """Why the compiled function is not to be had here; empty where it is."""
+    found = _compiled()
+    return found if isinstance(found, str) else ""
+
+
+def _library() -> ctypes.CDLL:
+    found = _compiled()
+    if isinstance(found, str):
+        raise RuntimeError(found)
+    return found
+
+
+def suits_processor() -> bool:
+    """Not those with matrix units (AMX): PyTorch's products use them, these would not."""
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("avx512_bf16")) and not has.get("amx_bf16")
+
+
+def library_path() -> Path:
+    """Another one for each version of the source."""
+    code = "\n".join((SOURCE.read_text(encoding="utf-8"), *_FLAGS))
+    key = hashlib.sha256(code.encode()).hexdigest()[:16]
+    return cache_folder() / "compiled" / f"attention-{key}.so"
+
+
+@cache
+def _compiled() -> ctypes.CDLL | str:
+    if not suits_processor():
+        return "it is for processors with AVX512-BF16 and without AMX"
+    library = library_path()
+    try:
+        if not library.is_file() and (fault := _compile(library)):
+            return fault
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        return f"{library} cannot be written or loaded ({error})"
+
+
+def _compile(library: Path) -> str:
+    """Why not; empty where the library is there afterwards, whole at any moment."""
+    wanted = os.environ.get("CXX") or COMPILER
+    compiler = shutil.which(wanted)
+    if compiler is None:
+        return f"no C++ compiler was found ({wanted}); install it, or name one in CXX"
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=library.parent) as temporary:
+        made = Path(temporary) / library.name
+        command = [compiler, *_FLAGS, str(SOURCE), "-o", str(made)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if "error" in line]
+            return f"{wanted} failed: {(errors or ['no message'])[0]}"
+        made.replace(library)
+    return ""

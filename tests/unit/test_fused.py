@@ -1,0 +1,272 @@
+"""The compiled kernel of tree attention against the dense mask in float64, and what happens where
+there is none.
+
+The numbers that go in are bfloat16, so what is compared is what each kernel rounds on the way.
+"""
+
+import itertools
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tooltune.model import fused
+from tooltune.model.attention import (
+    Kernel,
+    fastest_kernel,
+    slower_kernel_reason,
+    tree_attention,
+    tree_layout,
+)
+from tooltune.model.fused import fused_attention, fused_obstacle, library_path
+from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
+
+pytestmark = pytest.mark.skipif(bool(fused_obstacle()), reason=fused_obstacle())
+
+SCALE = 0.2
+CPU, BF16 = torch.device("cpu"), torch.bfloat16
+SHAPES = {
+    "SmolLM2's": (9, 3, 64),
+    "Qwen3's heads": (4, 2, 128),
+    "no shared heads": (2, 2, 80),
+    "one group, a small head": (4, 1, 6),
+}
+
+
+def branched(shared: int, own: int, branches: int) -> PrefixTree:
+    random = np.random.default_rng(shared)
+    prefix = random.integers(0, 99, shared).tolist()
+    texts = [[*prefix, 100 + b, *random.integers(0, 99, own - 1)] for b in range(branches)]
+    return build_tree(
+        [TokenSequence(np.asarray(text, np.int32), np.ones(len(text), np.uint8)) for text in texts]
+    )
+
+
+TREES = {
+    "one token": branched(0, 1, 1),
+    "no prefix": branched(0, 33, 3),
+    "one tile and a bit": branched(70, 20, 3),
+    "many tiles": branched(301, 45, 5),
+}
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def random_inputs(tree: PrefixTree, shape: tuple[int, int, int], past: int = 0) -> list[Tensor]:
+    """As layers make them: the heads of a token side by side."""
+    heads, groups, size = shape
+    torch.manual_seed(past)
+    tokens = tree.distinct_tokens
+    return [
+        torch.randn(1, length, count, size).mul(2).to(BF16).transpose(1, 2)
+        for length, count in (
+            (tokens - past, heads),
+            (tokens, groups),
+            (tokens, groups),
+            (tokens - past, heads),
+        )
+    ]
+
+
+def with_gradients(
+    kernel: Kernel, tree: PrefixTree, tensors: list[Tensor], past: int = 0
+) -> list[Tensor]:
+    """Output, and gradients of queries, keys and values for the given one of the output."""
+    layout = tree_layout(tree, Piece(past, tree.distinct_tokens), CPU, kernel)
+    q, k, v = (tensor.detach().requires_grad_() for tensor in tensors[:3])
+    out = tree_attention(q, k, v, layout, SCALE)
+    return [out.detach(), *torch.autograd.grad(out, (q, k, v), tensors[3])]
+
+
+def truth(tree: PrefixTree, tensors: list[Tensor], past: int = 0) -> list[Tensor]:
+    return with_gradients("reference", tree, [tensor.double() for tensor in tensors], past)
+
+
+def errors(got: list[Tensor], true: list[Tensor]) -> list[float]:
+    return [
+        float((one.double() - other).norm() / other.norm())
+        for one, other in zip(got, true, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("tree", TREES.values(), ids=TREES)
+def test_it_is_as_near_to_float64_as_bfloat16_allows(
+    tree: PrefixTree, shape: tuple[int, int, int], threads: int
+) -> None:
+    tensors = random_inputs(tree, shape)
+    true = truth(tree, tensors)
+    got = with_gradients("fused", tree, tensors)
+    assert [tensor.dtype for tensor in got] == [BF16] * 4
+    if tree.distinct_tokens == 1:  # one weight, which is 1: no query or key matters
+        true, got = true[::3], got[::3]
+    assert max(errors(got, true)) < 0.006
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_it_rounds_no_more_than_tiles(shape: tuple[int, int, int]) -> None:
+    tree = TREES["many tiles"]
+    tensors = random_inputs(tree, shape)
+    true = truth(tree, tensors)
+    ours, theirs = (
+        errors(with_gradients(kernel, tree, tensors), true) for kernel in ("fused", "tiles")
+    )
+    for our, their in zip(ours, theirs, strict=True):
+        assert our < 1.05 * their
+
+
+@pytest.mark.parametrize("past", [1, 300, 301])
+def test_it_sees_what_was_computed_before(past: int, threads: int) -> None:
+    tree = branched(301, 45, 1)
+    tensors = random_inputs(tree, SHAPES["SmolLM2's"], past)
+    assert max(errors(with_gradients("fused", tree, tensors, past), truth(tree, tensors, past))) < (
+        0.006
+    )
+
+
+def test_of_some_tokens_it_gives_the_same_outputs() -> None:
+    tree = TREES["many tiles"]
+    q, k, v, _ = random_inputs(tree, SHAPES["SmolLM2's"])
+    whole = Piece(0, tree.distinct_tokens)
+    every = tree_attention(q, k, v, tree_layout(tree, whole, CPU, "fused"), SCALE)
+    for wanted in ([0], [tree.distinct_tokens - 1], range(0, tree.distinct_tokens, 7)):
+        rows = np.asarray(wanted, np.int64)
+        some = tree_attention(
+            q[:, :, rows], k, v, tree_layout(tree, whole, CPU, "fused", rows), SCALE
+        )
+        # Rows that share a tile share its order of keys, so the last bit may differ.
+        torch.testing.assert_close(some, every[:, :, rows], rtol=2**-7, atol=2**-7)
+
+
+def test_what_a_query_does_not_see_has_no_part_in_it() -> None:
+    tree = TREES["many tiles"]
+    tensors = random_inputs(tree, SHAPES["SmolLM2's"])
+    before = with_gradients("fused", tree, tensors)
+    branch = tree.segments()[2]
+    for tensor in tensors:
+        tensor[:, :, branch.start : branch.end] += 1
+    after = with_gradients("fused", tree, tensors)
+    elsewhere = np.r_[0 : branch.start, branch.end : tree.distinct_tokens]
+    for one, other in zip(before[:2], after[:2], strict=True):
+        assert torch.equal(one[:, :, elsewhere], other[:, :, elsewhere])
+        assert not torch.equal(one, other)
+
+
+def test_control_a_wrong_mask_is_far_from_the_truth() -> None:
+    tree = TREES["many tiles"]
+    tensors = random_inputs(tree, SHAPES["SmolLM2's"])
+    true = truth(tree, tensors)
+    one_branch_only = branched(301, 5 * 45, 1)
+    assert min(errors(with_gradients("fused", one_branch_only, tensors), true)) > 0.1
+
+
+def test_the_same_comes_out_each_time(threads: int) -> None:
+    tensors = random_inputs(TREES["many tiles"], SHAPES["SmolLM2's"])
+    first, second = (with_gradients("fused", TREES["many tiles"], tensors) for _ in range(2))
+    assert all(itertools.starmap(torch.equal, zip(first, second, strict=True)))
+
+
+def test_an_expanded_gradient_is_read_as_it_is() -> None:
+    tree = TREES["one tile and a bit"]
+    tensors = random_inputs(tree, SHAPES["SmolLM2's"])
+    tensors[3] = torch.ones(1, 1, 1, 1, dtype=BF16).expand(tensors[0].shape)
+    assert max(errors(with_gradients("fused", tree, tensors), truth(tree, tensors))) < 0.006
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2, 3])
+def test_what_is_no_number_stays_none(broken: int) -> None:
+    """The run must stop for it: it may not become a weight of zero."""
+    tree = TREES["one tile and a bit"]
+    tensors = random_inputs(tree, SHAPES["SmolLM2's"])
+    tensors[broken][0, 0, 40, 3] = torch.nan
+    got = with_gradients("fused", tree, tensors)
+    assert any(bool(tensor.isnan().any()) for tensor in got[0 if broken < 3 else 1 :])
+    assert not any(bool(tensor.isnan().any()) for tensor in got[: 0 if broken < 3 else 1])
+
+
+def test_scores_far_apart_give_one_weight() -> None:
+    tree = TREES["one tile and a bit"]
+    tensors = random_inputs(tree, SHAPES["SmolLM2's"])
+    tensors[0] *= 1000
+    out = with_gradients("fused", tree, tensors)[0]
+    assert bool(out.isfinite().all())
+    assert errors([out], truth(tree, tensors)[:1])[0] < 0.006
+
+
+def test_other_numbers_are_refused() -> None:
+    tree = TREES["one token"]
+    q, k, v, _ = random_inputs(tree, SHAPES["SmolLM2's"])
+    arrays = tree_layout(tree, Piece(0, 1), CPU, "fused").tile_arrays
+    assert arrays is not None
+    for wrong in ([q.float(), k.float(), v.float()], [x[..., :63] for x in (q, k, v)]):
+        with pytest.raises(ValueError, match="bfloat16 and an even head size"):
+            fused_attention(*wrong, arrays, SCALE)
+
+
+@pytest.fixture
+def compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache, and no memory of what was compiled before."""
+    monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path))
+    fused._compiled.cache_clear()
+    yield tmp_path
+    fused._compiled.cache_clear()
+
+
+def no_compiler(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+
+
+def broken_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = folder / "c++"
+    script.write_text("#!/bin/sh\necho 'error: no such option' >&2; exit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("CXX", str(script))
+
+
+def cache_is_a_file(folder: Path, _: pytest.MonkeyPatch) -> None:
+    (folder / "compiled").write_text("")
+
+
+def library_is_broken(_: Path, __: pytest.MonkeyPatch) -> None:
+    library = library_path()
+    library.parent.mkdir()
+    library.write_bytes(b"half a file")
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (no_compiler, "no C++ compiler was found (no-such-compiler)"),
+        (broken_compiler, "c++ failed: error: no such option"),
+        (cache_is_a_file, "cannot be written or loaded"),
+        (library_is_broken, "cannot be written or loaded"),
+    ],
+)
+def test_without_it_tiles_compute_and_the_reason_is_told(
+    harm: Callable[[Path, pytest.MonkeyPatch], None],
+    reason: str,
+    compiled_anew: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    harm(compiled_anew, monkeypatch)
+    assert reason in slower_kernel_reason(CPU, BF16)
+    assert slower_kernel_reason(CPU, torch.float32) == ""
+    assert fastest_kernel(CPU, BF16) == "tiles"
+
+
+def test_it_is_compiled_once(compiled_anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not fused_obstacle()
+    assert [path.suffix for path in (compiled_anew / "compiled").iterdir()] == [".so"]
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
+    fused._compiled.cache_clear()
+    assert not fused_obstacle()
