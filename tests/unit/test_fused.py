@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tooltune.model import fused
+from tooltune.model import compiled as compiling
 from tooltune.model.attention import (
     Kernel,
     fastest_kernel,
@@ -22,7 +22,7 @@ from tooltune.model.attention import (
     tree_attention,
     tree_layout,
 )
-from tooltune.model.fused import fused_attention, fused_obstacle, library_path
+from tooltune.model.fused import SOURCE, fused_attention, fused_obstacle
 from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
 
 pytestmark = pytest.mark.skipif(bool(fused_obstacle()), reason=fused_obstacle())
@@ -217,9 +217,9 @@ def test_other_numbers_are_refused() -> None:
 def compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache, and no memory of what was compiled before."""
     monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path))
-    fused._compiled.cache_clear()
+    compiling.compiled.cache_clear()
     yield tmp_path
-    fused._compiled.cache_clear()
+    compiling.compiled.cache_clear()
 
 
 def no_compiler(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ def cache_is_a_file(folder: Path, _: pytest.MonkeyPatch) -> None:
 
 
 def library_is_broken(_: Path, __: pytest.MonkeyPatch) -> None:
-    library = library_path()
+    library = compiling.library_path(SOURCE)
     library.parent.mkdir()
     library.write_bytes(b"half a file")
 
@@ -268,5 +268,5 @@ def test_it_is_compiled_once(compiled_anew: Path, monkeypatch: pytest.MonkeyPatc
     assert not fused_obstacle()
     assert [path.suffix for path in (compiled_anew / "compiled").iterdir()] == [".so"]
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
-    fused._compiled.cache_clear()
+    compiling.compiled.cache_clear()
     assert not fused_obstacle()

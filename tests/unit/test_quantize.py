@@ -93,9 +93,14 @@ def loss_and_gradients(model: nn.Module) -> list[Tensor]:
     return [loss.detach(), *(parameter.grad for parameter in trainable_parameters(model))]
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_q8_0_has_the_numbers_of_gguf(dtype: torch.dtype) -> None:
+def test_q8_0_has_the_numbers_of_gguf(
+    dtype: torch.dtype, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A block of zeros, halves, and a width of several blocks among them."""
+    if not is_compiled:
+        monkeypatch.setattr("tooltune.model.quantize.compiled", lambda _: "not today")
     torch.manual_seed(3)
     layer = nn.Linear(96, 40, bias=False)
     layer.weight.data[7] = 0

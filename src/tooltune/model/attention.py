@@ -21,14 +21,9 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
+from tooltune.model.compiled import suits_processor
 from tooltune.model.decode import DecodeState, decode_attention
-from tooltune.model.fused import (
-    TileArrays,
-    fused_attention,
-    fused_obstacle,
-    suits_processor,
-    tile_arrays,
-)
+from tooltune.model.fused import TileArrays, fused_attention, fused_obstacle, tile_arrays
 from tooltune.model.segments import Block, block_attention, cut_blocks
 from tooltune.model.tiles import Tile, cut_tiles, tile_attention
 from tooltune.packing.tree import IntArray, Piece, PrefixTree, Segment

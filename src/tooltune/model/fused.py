@@ -1,21 +1,14 @@
 """Tree attention in tiles, as one compiled function for processors that multiply bfloat16 faster.
 
-`fused.cpp` beside this file computes what tiles.py computes, twice as fast: no score, softmax or
-gradient of one is written to memory. It is compiled at its first use, in some seconds, and kept in
-the user's cache. Where that cannot be, `fused_obstacle` says why, and `tiles` is the kernel.
+fused.cpp computes what tiles.py computes, twice as fast: no score, softmax or gradient of one is
+written to memory. Where it is not to be had `fused_obstacle` says why, and `tiles` is the kernel.
 
 Shapes: P + T keys, Q queries, R queries of one tile, H query heads, G key/value heads, K head size.
 """
 
 import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 from ctypes import c_float, c_size_t, c_void_p
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tooltune.model.base import cache_folder
+from tooltune.model.compiled import compiled
 from tooltune.model.tiles import Tile
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-COMPILER = "g++"
-"""Or what `$CXX` names. Its OpenMP is the one that PyTorch's Linux wheels bring: a second one would
-have threads of its own, and both would wait for each other's processors."""
-_FLAGS = (
-    *("-std=c++20", "-O3", "-fopenmp", "-shared", "-fPIC"),
-    *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mfma"),
-)
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -148,56 +134,12 @@ def _tiles(tiles: TileArrays, q: Tensor, k: Tensor, scale: float) -> _Tiles:
 
 def fused_obstacle() -> str:
     """Why the compiled function is not to be had here; empty where it is."""
-    found = _compiled()
+    found = compiled(SOURCE)
     return found if isinstance(found, str) else ""
 
 
 def _library() -> ctypes.CDLL:
-    found = _compiled()
+    found = compiled(SOURCE)
     if isinstance(found, str):
         raise RuntimeError(found)
     return found
-
-
-def suits_processor() -> bool:
-    """Not those with matrix units (AMX): PyTorch's products use them, these would not."""
-    has = torch.cpu.get_capabilities()
-    return bool(has.get("avx512_bf16")) and not has.get("amx_bf16")
-
-
-def library_path() -> Path:
-    """Another one for each version of the source."""
-    code = "\n".join((SOURCE.read_text(encoding="utf-8"), *_FLAGS))
-    key = hashlib.sha256(code.encode()).hexdigest()[:16]
-    return cache_folder() / "compiled" / f"attention-{key}.so"
-
-
-@cache
-def _compiled() -> ctypes.CDLL | str:
-    if not suits_processor():
-        return "it is for processors with AVX512-BF16 and without AMX"
-    library = library_path()
-    try:
-        if not library.is_file() and (fault := _compile(library)):
-            return fault
-        return ctypes.CDLL(str(library))
-    except OSError as error:
-        return f"{library} cannot be written or loaded ({error})"
-
-
-def _compile(library: Path) -> str:
-    """Why not; empty where the library is there afterwards, whole at any moment."""
-    wanted = os.environ.get("CXX") or COMPILER
-    compiler = shutil.which(wanted)
-    if compiler is None:
-        return f"no C++ compiler was found ({wanted}); install it, or name one in CXX"
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=library.parent) as temporary:
-        made = Path(temporary) / library.name
-        command = [compiler, *_FLAGS, str(SOURCE), "-o", str(made)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if "error" in line]
-            return f"{wanted} failed: {(errors or ['no message'])[0]}"
-        made.replace(library)
-    return ""
