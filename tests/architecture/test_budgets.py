@@ -12,6 +12,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "tooltune"
 FILES = [path.relative_to(SOURCE) for path in sorted(SOURCE.rglob("*.py")) if path.stat().st_size]
 FILE_LINES = 330
+KERNELS = sorted((SOURCE / "model" / "kernels").iterdir())
 WORDINGS = Path("synth/phrasings")
 """Data in Python's clothes: as long as it needs to be."""
 FUNCTION_LINES = 40
@@ -81,6 +82,13 @@ def test_a_signature_has_at_most_seven_parameters(file: Path) -> None:
 def is_command(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """A command's parameters are its flags, which test_surface.py counts."""
     return any(ast.unparse(decorator).startswith("app.") for decorator in function.decorator_list)
+
+
+@pytest.mark.parametrize("file", KERNELS, ids=lambda file: file.name)
+def test_a_kernel_stays_within_the_budget_of_a_file(file: Path) -> None:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= FILE_LINES
+    assert max(map(len, lines)) <= 100
 
 
 def test_a_command_parses_calls_and_prints() -> None:

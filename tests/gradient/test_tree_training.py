@@ -30,7 +30,7 @@ from transformers import (
 
 from tooltune.config import LINEAR_LAYERS, LoraSection, TrainSection
 from tooltune.model.attention import ATTENTION, Kernel
-from tooltune.model.fused import fused_obstacle
+from tooltune.model.compiled import kernels_obstacle
 from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
@@ -59,7 +59,7 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
 }
 KERNELS: tuple[Kernel, ...] = ("segments", "tiles", "reference")
 FUSED = pytest.param(
-    "fused", marks=pytest.mark.skipif(bool(fused_obstacle()), reason=fused_obstacle())
+    "fused", marks=pytest.mark.skipif(bool(kernels_obstacle()), reason=kernels_obstacle())
 )
 """In bfloat16 only."""
 LORA = LoraSection(rank=3, alpha=6, dropout=0)

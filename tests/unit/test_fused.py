@@ -14,18 +14,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from tooltune.model import compiled as compiling
+from tooltune.model import compiled
 from tooltune.model.attention import (
     Kernel,
     fastest_kernel,
-    slower_kernel_reason,
     tree_attention,
     tree_layout,
 )
-from tooltune.model.fused import SOURCE, fused_attention, fused_obstacle
+from tooltune.model.compiled import kernels_obstacle
+from tooltune.model.fused import fused_attention
 from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
 
-pytestmark = pytest.mark.skipif(bool(fused_obstacle()), reason=fused_obstacle())
+pytestmark = pytest.mark.skipif(bool(kernels_obstacle()), reason=kernels_obstacle())
 
 SCALE = 0.2
 CPU, BF16 = torch.device("cpu"), torch.bfloat16
@@ -217,9 +217,9 @@ def test_other_numbers_are_refused() -> None:
 def compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache, and no memory of what was compiled before."""
     monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path))
-    compiling.compiled.cache_clear()
+    compiled._compiled.cache_clear()
     yield tmp_path
-    compiling.compiled.cache_clear()
+    compiled._compiled.cache_clear()
 
 
 def no_compiler(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ def cache_is_a_file(folder: Path, _: pytest.MonkeyPatch) -> None:
 
 
 def library_is_broken(_: Path, __: pytest.MonkeyPatch) -> None:
-    library = compiling.library_path(SOURCE)
+    library = compiled.library_path()
     library.parent.mkdir()
     library.write_bytes(b"half a file")
 
@@ -259,14 +259,13 @@ def test_without_it_tiles_compute_and_the_reason_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     harm(compiled_anew, monkeypatch)
-    assert reason in slower_kernel_reason(CPU, BF16)
-    assert slower_kernel_reason(CPU, torch.float32) == ""
+    assert reason in kernels_obstacle()
     assert fastest_kernel(CPU, BF16) == "tiles"
 
 
 def test_it_is_compiled_once(compiled_anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not fused_obstacle()
+    assert not kernels_obstacle()
     assert [path.suffix for path in (compiled_anew / "compiled").iterdir()] == [".so"]
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
-    compiling.compiled.cache_clear()
-    assert not fused_obstacle()
+    compiled._compiled.cache_clear()
+    assert not kernels_obstacle()

@@ -1,4 +1,5 @@
-"""Norms and MLPs made some rows at a time, on inputs whose rows do not stand one after another."""
+"""Norms and MLPs made some rows at a time, on inputs whose rows do not stand one after another; and
+in bfloat16, compiled and not."""
 
 import pytest
 import torch
@@ -6,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tooltune.config import LoraSection
-from tooltune.model.layers import RmsNorm
+from tooltune.model.compiled import kernels_obstacle
 from tooltune.model.lora import LoraLinear
-from tooltune.model.mlp import SwiGlu
+from tooltune.model.mlp import SwiGlu, _swiglu, _swiglu_backward
+from tooltune.model.norm import RmsNorm
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def gradient(y: Tensor, grad_y: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
 
 @pytest.mark.parametrize("rows", [4, 512])
 def test_a_norm_in_runs_of_rows(rows: int, x_BTD: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tooltune.model.layers.NORM_ROWS", rows)
+    monkeypatch.setattr("tooltune.model.norm.NORM_ROWS", rows)
     weight = nn.Parameter(torch.randn(8, dtype=torch.float64), requires_grad=False)
     x, grad_y = x_BTD.requires_grad_(), torch.randn_like(x_BTD)
     truth, got = F.rms_norm(x, (8,), weight, 1e-5), RmsNorm(weight, 1e-5)(x)
@@ -55,3 +57,71 @@ def test_a_recomputed_mlp_in_runs_of_rows(
     torch.testing.assert_close(
         gradient(again, grad_y, x, *masters), gradient(truth, grad_y, x, *masters)
     )
+
+
+@pytest.fixture(params=["compiled", "in PyTorch"])
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "compiled" and kernels_obstacle():
+        pytest.skip(kernels_obstacle())
+    if request.param == "in PyTorch":
+        for module in ("mlp", "norm"):
+            monkeypatch.setattr(f"tooltune.model.{module}.kernels_for", lambda *_: None)
+
+
+def relative_error(got: Tensor, truth: Tensor) -> float:
+    return float(((got.double() - truth).norm() / truth.norm()).detach())
+
+
+ROUNDED_ONCE = 2**-8
+"""Half a unit in the last place of bfloat16, at most."""
+WIDTHS = [1, 16, 37, 576]
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_norm_in_bfloat16_is_rounded_once(width: int) -> None:
+    torch.manual_seed(width)
+    x = torch.randn(3, 5, width).to(torch.bfloat16).transpose(0, 1).requires_grad_()
+    grad_y = torch.randn(5, 3, width).to(torch.bfloat16)
+    weight = nn.Parameter(torch.rand(width).to(torch.bfloat16), requires_grad=False)
+    wide = x.detach().double().requires_grad_()
+    truth, got = F.rms_norm(wide, (width,), weight.double(), 1e-5), RmsNorm(weight, 1e-5)(x)
+    assert got.dtype == torch.bfloat16
+    assert relative_error(got, truth) < ROUNDED_ONCE
+    if width > 1:  # of one number the norm is its sign, and the gradient next to nothing
+        ours, theirs = gradient(got, grad_y, x)[0], gradient(truth, grad_y.double(), wide)[0]
+        assert relative_error(ours, theirs) < ROUNDED_ONCE
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_swiglu_in_bfloat16_is_rounded_once(width: int) -> None:
+    if kernels_obstacle():
+        pytest.skip(kernels_obstacle())
+    assert max(swiglu_errors(width)) < ROUNDED_ONCE
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_swiglu_in_bfloat16_is_near_float64(width: int) -> None:
+    assert max(swiglu_errors(width)) < 3 * ROUNDED_ONCE
+
+
+def swiglu_errors(width: int) -> list[float]:
+    """Of the output, and of both gradients."""
+    torch.manual_seed(width)
+    gate, up, grad = (torch.randn(7, 5, width).mul(3).to(torch.bfloat16) for _ in range(3))
+    gate[0, 0], up = 100, up.transpose(0, 1).contiguous().transpose(0, 1)
+    wide = [x.double().requires_grad_() for x in (gate, up)]
+    truth = F.silu(wide[0]) * wide[1]
+    got = [_swiglu(gate, up), *_swiglu_backward(grad.clone(), gate, up)]
+    expected = [truth, *torch.autograd.grad(truth, wide, grad.double())]
+    return [relative_error(one, other) for one, other in zip(got, expected, strict=True)]
+
+
+@pytest.mark.usefixtures("kernels")
+def test_what_is_no_number_stays_none() -> None:
+    x = torch.randn(4, 40).to(torch.bfloat16)
+    x[2, 3] = torch.nan
+    weight = nn.Parameter(torch.ones(40, dtype=torch.bfloat16), requires_grad=False)
+    assert bool(RmsNorm(weight, 1e-5)(x)[2].isnan().all())
+    assert int(_swiglu(x, torch.ones_like(x)).isnan().sum()) == 1

@@ -21,9 +21,9 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from tooltune.model.compiled import suits_processor
+from tooltune.model.compiled import kernels_obstacle
 from tooltune.model.decode import DecodeState, decode_attention
-from tooltune.model.fused import TileArrays, fused_attention, fused_obstacle, tile_arrays
+from tooltune.model.fused import TileArrays, fused_attention, tile_arrays
 from tooltune.model.segments import Block, block_attention, cut_blocks
 from tooltune.model.tiles import Tile, cut_tiles, tile_attention
 from tooltune.packing.tree import IntArray, Piece, PrefixTree, Segment
@@ -66,13 +66,7 @@ def fastest_kernel(device: torch.device, dtype: torch.dtype) -> Kernel:
         return "flex"
     if dtype != torch.bfloat16:
         return "segments"
-    return "tiles" if fused_obstacle() else "fused"
-
-
-def slower_kernel_reason(device: torch.device, dtype: torch.dtype) -> str:
-    """Why `tiles` computes on a processor that `fused` is for; empty where it does not."""
-    is_slower = fastest_kernel(device, dtype) == "tiles" and suits_processor()
-    return fused_obstacle() if is_slower else ""
+    return "tiles" if kernels_obstacle() else "fused"
 
 
 def tree_layout(

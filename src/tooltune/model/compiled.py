@@ -1,8 +1,8 @@
-"""C++ files of this folder, for what PyTorch cannot compute fast on a processor.
+"""The C++ of `kernels/`, for what PyTorch cannot compute fast in bfloat16 on a processor.
 
-Each is compiled at its first use, in some seconds, and kept in the user's cache. It takes addresses
-and numbers, so it needs no headers of PyTorch or Python. Whoever calls one has a slower way in
-PyTorch, for where there is no compiler or another processor.
+It is compiled at its first use, in some seconds, and kept in the user's cache. It takes addresses
+and numbers, so it needs no headers of PyTorch or Python. Each caller has a slower way in PyTorch,
+for where there is no compiler, and for other processors.
 """
 
 import ctypes
@@ -11,13 +11,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+from ctypes import c_float, c_size_t, c_void_p
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from tooltune.model.base import cache_folder
 
+KERNELS = Path(__file__).with_name("kernels")
 COMPILER = "g++"
 """Or what `$CXX` names. Its OpenMP is the one that PyTorch's Linux wheels bring: a second one would
 have threads of its own, and both would wait for each other's processors."""
@@ -33,29 +37,58 @@ def suits_processor() -> bool:
     return bool(has.get("avx512_bf16")) and not has.get("amx_bf16")
 
 
-def library_path(source: Path) -> Path:
-    """Another one for each version of the source and of the headers beside it."""
-    files = (source, *sorted(source.parent.glob("*.hpp")))
-    code = "\n".join((*(file.read_text(encoding="utf-8") for file in files), *_FLAGS))
-    key = hashlib.sha256(code.encode()).hexdigest()[:16]
-    return cache_folder() / "compiled" / f"{source.stem}-{key}.so"
+def kernels_obstacle() -> str:
+    """Why they are not to be had here; empty where they are."""
+    found = _compiled()
+    return found if isinstance(found, str) else ""
+
+
+def kernels_for(x: Tensor, *dtypes: torch.dtype) -> Any | None:
+    """The compiled functions, where they are to be had, `x` is memory of the processor and all is
+    bfloat16; else None. A tensor of a class of its own, as in the planner's dry run, is not its
+    memory."""
+    is_memory = x.device.type == "cpu" and type(x) in (Tensor, nn.Parameter)
+    if not is_memory or set(dtypes) != {torch.bfloat16}:
+        return None
+    found = _compiled()
+    return None if isinstance(found, str) else found
+
+
+def call(function: Any, *arguments: Any) -> None:
+    """Of tensors the address is passed; they have to be contiguous."""
+    function(*map(_as_c, arguments))
+
+
+def _as_c(argument: Any) -> Any:
+    if isinstance(argument, Tensor):
+        assert argument.is_contiguous()
+        return c_void_p(argument.data_ptr())
+    if isinstance(argument, int):
+        return c_size_t(argument)
+    return c_float(argument) if isinstance(argument, float) else argument
+
+
+def library_path() -> Path:
+    """Another one for each version of the source."""
+    code = [path.read_text(encoding="utf-8") for path in sorted(KERNELS.iterdir())]
+    key = hashlib.sha256("\n".join((*code, *_FLAGS)).encode()).hexdigest()[:16]
+    return cache_folder() / "compiled" / f"kernels-{key}.so"
 
 
 @cache
-def compiled(source: Path) -> ctypes.CDLL | str:
-    """Its functions, or why they are not to be had here."""
+def _compiled() -> ctypes.CDLL | str:
     if not suits_processor():
         return "it is for processors with AVX512-BF16 and without AMX"
-    library = library_path(source)
+    library = library_path()
     try:
-        if not library.is_file() and (fault := _compile(source, library)):
+        if not library.is_file() and (fault := _compile(library)):
             return fault
         return ctypes.CDLL(str(library))
     except OSError as error:
         return f"{library} cannot be written or loaded ({error})"
 
 
-def _compile(source: Path, library: Path) -> str:
+def _compile(library: Path) -> str:
     """Why not; empty where the library is there afterwards, whole at any moment."""
     wanted = os.environ.get("CXX") or COMPILER
     compiler = shutil.which(wanted)
@@ -64,7 +97,8 @@ def _compile(source: Path, library: Path) -> str:
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as temporary:
         made = Path(temporary) / library.name
-        command = [compiler, *_FLAGS, str(source), "-o", str(made)]
+        sources = map(str, sorted(KERNELS.glob("*.cpp")))
+        command = [compiler, *_FLAGS, *sources, "-o", str(made)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line]

@@ -1,7 +1,7 @@
 """Tree attention in tiles, as one compiled function for processors that multiply bfloat16 faster.
 
-fused.cpp computes what tiles.py computes, twice as fast: no score, softmax or gradient of one is
-written to memory. Where it is not to be had `fused_obstacle` says why, and `tiles` is the kernel.
+kernels/attention.cpp computes what tiles.py computes, twice as fast: no score, softmax or gradient
+of one is written to memory.
 
 Shapes: P + T keys, Q queries, R queries of one tile, H query heads, G key/value heads, K head size.
 """
@@ -9,7 +9,6 @@ Shapes: P + T keys, Q queries, R queries of one tile, H query heads, G key/value
 import ctypes
 from ctypes import c_float, c_size_t, c_void_p
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tooltune.model.compiled import compiled
+from tooltune.model.compiled import call, kernels_for
 from tooltune.model.tiles import Tile
-
-SOURCE = Path(__file__).with_suffix(".cpp")
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -61,8 +58,8 @@ def tile_arrays(tiles: tuple[Tile, ...]) -> TileArrays:
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, tiles: TileArrays, scale: float) -> Tensor:
     """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K), all bfloat16 with
-    an even K. Raises ValueError for other tensors."""
-    if {x.dtype for x in (q, k, v)} != {torch.bfloat16} or q.shape[-1] % 2:
+    an even K. Raises ValueError for other tensors, and where there are no compiled kernels."""
+    if kernels_for(q, q.dtype, k.dtype, v.dtype) is None or q.shape[-1] % 2:
         raise ValueError(f"bfloat16 and an even head size only (got {q.dtype}, {q.shape[-1]})")
     out: Tensor = _FusedAttention.apply(q, k, v, tiles, scale)  # type: ignore[no-untyped-call]
     return out
@@ -77,12 +74,9 @@ class _FusedAttention(torch.autograd.Function):
     ) -> Tensor:
         q, k, v = (_with_contiguous_heads(x) for x in (q, k, v))
         out = torch.empty_like(q)
-        log_sums_HQ = torch.empty(q.shape[1:3])
-        _library().forward(
-            ctypes.byref(_tiles(tiles, q, k, scale)),
-            *map(_heads, (q, k, v, out)),
-            c_void_p(log_sums_HQ.data_ptr()),
-        )
+        log_sums_HQ = torch.empty(q.shape[1:3], dtype=torch.float32)
+        shape = ctypes.byref(_tiles(tiles, q, k, scale))
+        call(_kernels(q).attention, shape, *map(_heads, (q, k, v, out)), log_sums_HQ)
         ctx.save_for_backward(q, k, v, log_sums_HQ)
         ctx.tiles, ctx.scale = tiles, scale
         return out
@@ -92,13 +86,20 @@ class _FusedAttention(torch.autograd.Function):
         q, k, v, log_sums_HQ = ctx.saved_tensors
         grad_out = _with_contiguous_heads(grad_out)
         grad_q, grad_k, grad_v = (torch.empty_like(x) for x in (q, k, v))
-        _library().backward(
-            ctypes.byref(_tiles(ctx.tiles, q, k, ctx.scale)),
-            *map(_heads, (q, k, v, grad_out)),
-            c_void_p(log_sums_HQ.data_ptr()),
-            *map(_heads, (grad_q, grad_k, grad_v)),
+        shape = ctypes.byref(_tiles(ctx.tiles, q, k, ctx.scale))
+        inputs, outputs = (q, k, v, grad_out), (grad_q, grad_k, grad_v)
+        call(
+            _kernels(q).attention_backward,
+            shape,
+            *map(_heads, inputs),
+            log_sums_HQ,
+            *map(_heads, outputs),
         )
         return grad_q, grad_k, grad_v, None, None
+
+
+def _kernels(x: Tensor) -> Any:
+    return kernels_for(x, x.dtype)
 
 
 def _with_contiguous_heads(x: Tensor) -> Tensor:
@@ -130,16 +131,3 @@ def _tiles(tiles: TileArrays, q: Tensor, k: Tensor, scale: float) -> _Tiles:
     arrays = (getattr(tiles, name).ctypes.data for name in TileArrays.__slots__)
     counts = (len(tiles.rows), q.shape[2], k.shape[2], q.shape[1], k.shape[1], q.shape[3])
     return _Tiles(*counts, scale, *arrays)
-
-
-def fused_obstacle() -> str:
-    """Why the compiled function is not to be had here; empty where it is."""
-    found = compiled(SOURCE)
-    return found if isinstance(found, str) else ""
-
-
-def _library() -> ctypes.CDLL:
-    found = compiled(SOURCE)
-    if isinstance(found, str):
-        raise RuntimeError(found)
-    return found

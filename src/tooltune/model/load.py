@@ -20,8 +20,9 @@ from transformers.utils import logging as transformers_logging
 
 from tooltune.config import ModelSection
 from tooltune.errors import ModelError
-from tooltune.model.attention import ATTENTION, slower_kernel_reason
+from tooltune.model.attention import ATTENTION
 from tooltune.model.base import SMOLLM2, ensure_smollm2
+from tooltune.model.compiled import kernels_obstacle, suits_processor
 from tooltune.model.forward import output_matrix, tree_hidden, tree_logits
 from tooltune.model.layers import use_lean_layers
 from tooltune.model.quantize import quantize_base, require_quantization
@@ -53,9 +54,8 @@ class LoadedModel:
     """Else every sequence is computed by itself, with the model's own attention."""
     sharing_why: str = ""
     """The reason for that, naming the model."""
-    slower_kernel_why: str = ""
-    """The reason why attention is not computed by the fastest kernel that is made for this machine;
-    empty where it is."""
+    slower_why: str = ""
+    """The reason why kernels made for this processor do not compute; empty where they do."""
     window_tokens: int | None = None
     """Longest sequence for which tree attention is exact; None where there is no limit."""
 
@@ -122,9 +122,14 @@ def load_base(
         why,
         shares_prefixes=not obstacle,
         sharing_why=obstacle and f"{section.name}: {obstacle}",
-        slower_kernel_why="" if obstacle else slower_kernel_reason(device, dtype),
+        slower_why=_slower_reason(device, dtype),
         window_tokens=getattr(config, "sliding_window", None),
     )
+
+
+def _slower_reason(device: torch.device, dtype: torch.dtype) -> str:
+    is_for_them = device.type == "cpu" and dtype == torch.bfloat16 and suits_processor()
+    return kernels_obstacle() if is_for_them else ""
 
 
 def settle_vector_math() -> None:

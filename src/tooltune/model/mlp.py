@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tooltune.model.compiled import call, kernels_for
 from tooltune.model.lora import CastLora, LoraLinear
 
 MLP_ROWS = 640
@@ -60,8 +61,7 @@ class _RecomputedMlp(torch.autograd.Function):
         if is_read:
             gate, up, down = (layer.cast(x.dtype) for layer in layers)
             for x_rows, y_rows in zip(_runs(x), _runs(y), strict=True):
-                product = F.silu(gate.product(x_rows, x_rows)[0])
-                product.mul_(up.product(x_rows, x_rows)[0])
+                product = _swiglu(gate.product(x_rows, x_rows)[0], up.product(x_rows, x_rows)[0])
                 y_rows.copy_(down.product(product, product)[0])
         return y
 
@@ -74,12 +74,10 @@ class _RecomputedMlp(torch.autograd.Function):
         for x_TI, grad_x_TI, grad_TO in zip(*map(_runs, (x, grad_x, grad_y)), strict=True):
             gated, gate_low_TR = gate.product(x_TI, x_TI)
             upped, up_low_TR = up.product(x_TI, x_TI)
-            silu = F.silu(gated)
-            product = silu * upped
+            product = _swiglu(gated, upped)
             low_TR = F.linear(product, down.A_RI)
             grad = _backward(down, grad_TO, product, low_TR, grads[4:])
-            grad_up = silu.mul_(grad)
-            grad_gate = torch.ops.aten.silu_backward(grad.mul_(upped), gated)
+            grad_gate, grad_up = _swiglu_backward(grad, gated, upped)
             grad_x_TI.copy_(_backward(gate, grad_gate, x_TI, gate_low_TR, grads[:2]))
             grad_x_TI.add_(_backward(up, grad_up, x_TI, up_low_TR, grads[2:4]))
         return grad_x, None, None, *grads
@@ -118,25 +116,24 @@ class _SwiGlu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
         ctx.save_for_backward(gate, up)
-        return F.silu(gate).mul_(up)
+        return _swiglu(gate, up)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         gate, up = ctx.saved_tensors
-        grad_gate = torch.ops.aten.silu_backward(grad * up, gate)
-        return grad_gate, F.silu(gate).mul_(grad)
+        return _swiglu_backward(grad.clone(memory_format=torch.contiguous_format), gate, up)
 
 
 class _SwiGluDown(torch.autograd.Function):
     """Both at once, so that down's adapter need not keep its input, the widest tensor of a layer:
-    the backward pass makes it again from the silu that it computes anyway."""
+    the backward pass makes it again."""
 
     @staticmethod
     def forward(
         ctx: Any, gate: Tensor, up: Tensor, A_RI: Tensor, B_OR: Tensor, down: LoraLinear
     ) -> Tensor:
         lora = down.cast(gate.dtype)
-        product = F.silu(gate).mul_(up)
+        product = _swiglu(gate, up)
         y, low_TR = lora.product(product, product)
         ctx.save_for_backward(gate, up, low_TR, lora.A_RI, lora.B_OR)
         ctx.base, ctx.scale, ctx.master_dtype = down.base, down.scale, A_RI.dtype
@@ -146,11 +143,31 @@ class _SwiGluDown(torch.autograd.Function):
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         gate, up, low_TR, A_RI, B_OR = ctx.saved_tensors
         lora = CastLora(ctx.base, A_RI, B_OR, ctx.scale)
-        silu, grad_TO = F.silu(gate), grad_y.flatten(0, -2)
+        product, grad_TO = _swiglu(gate, up), grad_y.flatten(0, -2)
         grad_low_TR, grad_A, grad_B = lora.adapter_gradients(
-            grad_TO, (silu * up).flatten(0, -2), low_TR, dtype=ctx.master_dtype
+            grad_TO, product.flatten(0, -2), low_TR, dtype=ctx.master_dtype
         )
+        del product
         grad = lora.input_gradient(grad_TO, grad_low_TR).view_as(gate)
-        grad_up = silu.mul_(grad)
-        grad_gate = torch.ops.aten.silu_backward(grad.mul_(up), gate)
-        return grad_gate, grad_up, grad_A, grad_B, None
+        return *_swiglu_backward(grad, gate, up), grad_A, grad_B, None
+
+
+def _swiglu(gate: Tensor, up: Tensor) -> Tensor:
+    """silu(gate) * up."""
+    if kernels := kernels_for(gate, gate.dtype, up.dtype):
+        gate, up = gate.contiguous(), up.contiguous()
+        out = torch.empty_like(gate)
+        call(kernels.swiglu, gate, up, gate.numel(), out)
+        return out
+    return F.silu(gate).mul_(up)
+
+
+def _swiglu_backward(grad: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of gate and up; `grad` is overwritten."""
+    if kernels := kernels_for(gate, gate.dtype, up.dtype):
+        gate, up = gate.contiguous(), up.contiguous()
+        grad_gate = torch.empty_like(gate)
+        call(kernels.swiglu_backward, grad, gate, up, gate.numel(), grad_gate, grad)
+        return grad_gate, grad
+    grad_up = F.silu(gate).mul_(grad)
+    return torch.ops.aten.silu_backward(grad.mul_(up), gate), grad_up

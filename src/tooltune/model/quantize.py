@@ -16,9 +16,8 @@ from torch import Tensor, nn
 
 from tooltune.config import Quantization
 from tooltune.errors import ModelError
-from tooltune.model.compiled import compiled
+from tooltune.model.compiled import call, kernels_for
 
-SOURCE = Path(__file__).with_suffix(".cpp")
 BLOCK = 32
 """Weights of Q8_0 that share a scale."""
 _LARGEST_CODE = 127
@@ -86,19 +85,14 @@ class Q8Linear(nn.Linear):
 
     def widened(self) -> Tensor:
         """(O, I), rounded once, from float32."""
-        library = compiled(SOURCE) if self._is_for_compiled() else ""
-        if not isinstance(library, str):
+        if kernels := kernels_for(self.weight, self.computes_in):
             out_OI = torch.empty_like(self.weight, dtype=self.computes_in)
-            addresses = [x.data_ptr() for x in (self.weight, self.scales_ON1, out_OI)]
-            codes, scales, out = map(ctypes.c_void_p, addresses)
-            library.widen(codes, scales, ctypes.c_size_t(self.scales_ON1.numel()), out)
+            count = self.scales_ON1.numel()
+            call(kernels.widen_q8_0, self.weight, self.scales_ON1, count, out_OI)
             return out_OI
         blocks = self.weight.view(len(self.weight), -1, BLOCK)
         wide_ONB = torch.mul(blocks, self.scales_ON1.float())
         return wide_ONB.to(self.computes_in).view_as(self.weight)
-
-    def _is_for_compiled(self) -> bool:
-        return self.weight.device.type == "cpu" and self.computes_in == torch.bfloat16
 
 
 def q8_0(weight_OI: Tensor) -> tuple[Tensor, Tensor]:

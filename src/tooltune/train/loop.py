@@ -96,8 +96,8 @@ def train(
     )
     if not loaded.shares_prefixes:
         console.print(f"No prefix is shared: {loaded.sharing_why}.")
-    if loaded.slower_kernel_why:
-        console.print(f"Attention is not compiled, and slower: {loaded.slower_kernel_why}.")
+    if loaded.slower_why:
+        console.print(f"Slower than it could be: {loaded.slower_why}.")
     if resume:
         load_checkpoint(run, progress)
         _forget_later_rows(run, progress.step)
@@ -277,7 +277,7 @@ def _write_start(
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "dtype_reason": loaded.why,
         "device": str(loaded.device),
-        "slower_attention_reason": loaded.slower_kernel_why,
+        "slower_reason": loaded.slower_why,
         "prefix_sharing": loaded.shares_prefixes,
         "prefix_sharing_reason": loaded.sharing_why,
         "threads": torch.get_num_threads(),

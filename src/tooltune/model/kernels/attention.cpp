@@ -229,8 +229,8 @@ void store_totals(const Tiles& tiles, std::vector<Sums>& sums, std::vector<float
 }  // namespace
 
 // `log_sums` (H, queries): of each softmax, for the backward pass.
-extern "C" void forward(const Tiles& tiles, Heads q, Heads k, Heads v, Heads out,
-                        float* log_sums) {
+extern "C" void attention(const Tiles& tiles, Heads q, Heads k, Heads v, Heads out,
+                          float* log_sums) {
     size_t K = tiles.head_size, W = rounded_up(K), shared = tiles.heads / tiles.groups;
     in_parallel(tiles, [&](size_t, size_t group, size_t tile) {
         Scratch& own = Scratch::of_thread();
@@ -257,8 +257,9 @@ extern "C" void forward(const Tiles& tiles, Heads q, Heads k, Heads v, Heads out
     });
 }
 
-extern "C" void backward(const Tiles& tiles, Heads q, Heads k, Heads v, Heads grad_out,
-                         const float* log_sums, Heads grad_q, Heads grad_k, Heads grad_v) {
+extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v, Heads grad_out,
+                                   const float* log_sums, Heads grad_q, Heads grad_k,
+                                   Heads grad_v) {
     size_t K = tiles.head_size, W = rounded_up(K), shared = tiles.heads / tiles.groups;
     std::vector<Sums> sums(omp_get_max_threads());
     in_parallel(tiles, [&](size_t thread, size_t group, size_t tile) {

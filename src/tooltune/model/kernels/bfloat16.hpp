@@ -1,5 +1,5 @@
-// bfloat16 in registers of 512 bits (AVX512-BF16): products that are summed in float32, which PyTorch
-// cannot ask for on a processor, rounding, and the exponential.
+// bfloat16 in registers of 512 bits (AVX512-BF16): widened, rounded, and multiplied with sums in
+// float32, which PyTorch cannot ask for on a processor.
 //
 // A `pair` is what one instruction multiplies with another pair and adds up: two bfloat16 that are
 // neighbours in the dimension summed over.
@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 namespace {
 
@@ -25,6 +26,11 @@ size_t rounded_up(size_t n) { return (n + BLOCK - 1) / BLOCK * BLOCK; }
 
 // The lanes of 16 that lie before `n`.
 __mmask16 lanes_before(size_t n) { return n >= LANES ? 0xffff : (1 << n) - 1; }
+
+__m512 widened(const bf16* x, __mmask16 lanes = 0xffff) {
+    auto bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, x));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+}
 
 void store_rounded(bf16* to, __m512 x, __mmask16 lanes = 0xffff) {
     _mm256_mask_storeu_epi16(to, lanes, (__m256i)_mm512_cvtneps_pbh(x));
@@ -65,7 +71,8 @@ void multiply(Pairs A, const pair* B, size_t b_step, size_t steps, float scale, 
             b[j] = (__m512bh)_mm512_loadu_si512(B + s * b_step + j * LANES);
         for (size_t i = 0; i < COUNT; i++) {
             auto a = (__m512bh)_mm512_set1_epi32(A.data[i * A.row + s * A.step]);
-            for (int j = 0; j < 4; j++) sums[4 * i + j] = _mm512_dpbf16_ps(sums[4 * i + j], a, b[j]);
+            __m512* row = sums + 4 * i;
+            for (int j = 0; j < 4; j++) row[j] = _mm512_dpbf16_ps(row[j], a, b[j]);
         }
     }
 #pragma GCC unroll 24  // or the sums are put on the stack

@@ -1,12 +1,11 @@
-// Weights of Q8_0 widened to bfloat16, as quantize.py does it: a code times its block's scale in
-// float32, rounded once. PyTorch writes and reads the float32 in between, which takes five times
-// as long.
+// Weights of Q8_0 widened to bfloat16, as model/quantize.py does it in PyTorch: a code times its
+// block's scale in float32, rounded once, with no float32 in memory in between.
 
 #include "bfloat16.hpp"
 
 constexpr size_t CODES = 32;  // that share a scale
 
-extern "C" void widen(const int8_t* codes, const uint16_t* scales, size_t blocks, bf16* out) {
+extern "C" void widen_q8_0(const int8_t* codes, const uint16_t* scales, size_t blocks, bf16* out) {
 #pragma omp parallel for schedule(static)
     for (size_t block = 0; block < blocks; block++) {
         __m512 scale = _mm512_set1_ps(_cvtsh_ss(scales[block]));
