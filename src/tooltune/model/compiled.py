@@ -43,12 +43,15 @@ def kernels_obstacle() -> str:
     return found if isinstance(found, str) else ""
 
 
-def kernels_for(x: Tensor, *dtypes: torch.dtype) -> Any | None:
-    """The compiled functions, where they are to be had, `x` is memory of the processor and all is
-    bfloat16; else None. A tensor of a class of its own, as in the planner's dry run, is not its
-    memory."""
-    is_memory = x.device.type == "cpu" and type(x) in (Tensor, nn.Parameter)
-    if not is_memory or set(dtypes) != {torch.bfloat16}:
+def kernels_for(*tensors: Tensor, computes_in: torch.dtype | None = None) -> Any | None:
+    """The compiled functions, where they are to be had and these tensors are bfloat16 in the
+    processor's memory; else None. `computes_in` stands for the dtype of what is stored otherwise.
+
+    A tensor of a class of its own is not its memory: those of the planner's dry run have none.
+    """
+    if any(x.device.type != "cpu" or type(x) not in (Tensor, nn.Parameter) for x in tensors):
+        return None
+    if ({computes_in} if computes_in else {x.dtype for x in tensors}) != {torch.bfloat16}:
         return None
     found = _compiled()
     return None if isinstance(found, str) else found

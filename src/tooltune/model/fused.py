@@ -59,7 +59,7 @@ def tile_arrays(tiles: tuple[Tile, ...]) -> TileArrays:
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, tiles: TileArrays, scale: float) -> Tensor:
     """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K), all bfloat16 with
     an even K. Raises ValueError for other tensors, and where there are no compiled kernels."""
-    if kernels_for(q, q.dtype, k.dtype, v.dtype) is None or q.shape[-1] % 2:
+    if kernels_for(q, k, v) is None or q.shape[-1] % 2:
         raise ValueError(f"bfloat16 and an even head size only (got {q.dtype}, {q.shape[-1]})")
     out: Tensor = _FusedAttention.apply(q, k, v, tiles, scale)  # type: ignore[no-untyped-call]
     return out
@@ -99,7 +99,7 @@ class _FusedAttention(torch.autograd.Function):
 
 
 def _kernels(x: Tensor) -> Any:
-    return kernels_for(x, x.dtype)
+    return kernels_for(x)
 
 
 def _with_contiguous_heads(x: Tensor) -> Tensor:

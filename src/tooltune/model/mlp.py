@@ -154,7 +154,7 @@ class _SwiGluDown(torch.autograd.Function):
 
 def _swiglu(gate: Tensor, up: Tensor) -> Tensor:
     """silu(gate) * up."""
-    if kernels := kernels_for(gate, gate.dtype, up.dtype):
+    if kernels := kernels_for(gate, up):
         gate, up = gate.contiguous(), up.contiguous()
         out = torch.empty_like(gate)
         call(kernels.swiglu, gate, up, gate.numel(), out)
@@ -164,7 +164,7 @@ def _swiglu(gate: Tensor, up: Tensor) -> Tensor:
 
 def _swiglu_backward(grad: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of gate and up; `grad` is overwritten."""
-    if kernels := kernels_for(gate, gate.dtype, up.dtype):
+    if kernels := kernels_for(gate, up):
         gate, up = gate.contiguous(), up.contiguous()
         grad_gate = torch.empty_like(gate)
         call(kernels.swiglu_backward, grad, gate, up, gate.numel(), grad_gate, grad)

@@ -36,7 +36,7 @@ class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         y = empty_rows_like(x)
-        if kernels := kernels_for(x, x.dtype, weight.dtype):
+        if kernels := kernels_for(x, weight):
             x, width = x.contiguous(), x.shape[-1]
             rstd = torch.empty(x.shape[:-1], dtype=torch.float32)
             call(kernels.rms_norm, x, weight, eps, rstd.numel(), width, y, rstd)
@@ -54,7 +54,7 @@ class _RmsNorm(torch.autograd.Function):
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         x, rstd, weight = ctx.saved_tensors
         grad_x = empty_rows_like(x)
-        if kernels := kernels_for(x, x.dtype, weight.dtype):
+        if kernels := kernels_for(x, weight):
             width, grad = x.shape[-1], grad_y.contiguous()
             call(kernels.rms_norm_backward, grad, x, weight, rstd, rstd.numel(), width, grad_x)
             return grad_x, None, None
