@@ -17,6 +17,8 @@
 
 namespace {
 
+constexpr float HIDDEN = -1e30f;  // a score whose weight is 0
+
 // Heads of tokens: (heads, tokens, K), the last one contiguous.
 struct Heads {
     bf16* data;
@@ -99,23 +101,25 @@ void multiply_with_keys(const Tiles& tiles, size_t tile, Heads x, size_t head,
         multiply<false>(tiles.R(tile), rows, &packed[n * steps], BLOCK, steps, scale, out + n, M);
 }
 
-// Scores (R, M) of a tile's queries in one head; -infinity what they do not see.
+// Scores (R, M) of a tile's queries in one head, times log2(e), so that softmax is made of powers of
+// 2; HIDDEN what they do not see.
 void make_scores(const Tiles& tiles, size_t tile, Heads q, size_t head,
                  const std::vector<pair>& keys, float* out) {
     size_t N = tiles.N(tile), M = rounded_up(N), hidden_keys = tiles.hidden_keys[tile];
-    multiply_with_keys(tiles, tile, q, head, keys, tiles.scale, out);
+    multiply_with_keys(tiles, tile, q, head, keys, tiles.scale * LOG2_E, out);
     const float* hidden = tiles.hidden + tiles.hidden_starts[tile];
     for (size_t i = 0; i < tiles.R(tile); i++, out += M, hidden += hidden_keys) {
-        for (size_t j = 0; j < hidden_keys; j++) out[N - hidden_keys + j] += hidden[j];
-        std::fill(out + N, out + M, -INFINITY);
+        float* last = out + N - hidden_keys;
+        for (size_t j = 0; j < hidden_keys; j++) last[j] = hidden[j] < 0 ? HIDDEN : last[j];
+        std::fill(out + N, out + M, HIDDEN);
     }
 }
 
-// exp(scores - most) of M scores, rounded; returns the sum of what is not rounded.
+// 2^(scores - most) of M scores, rounded; returns the sum of what is not rounded.
 float exponentiate(const float* scores, size_t M, float most, bf16* weights) {
     __m512 shift = _mm512_set1_ps(most), sum = _mm512_setzero_ps();
     for (size_t n = 0; n < M; n += LANES) {
-        __m512 weight = exp(_mm512_sub_ps(_mm512_loadu_ps(scores + n), shift));
+        __m512 weight = exp2(_mm512_sub_ps(_mm512_loadu_ps(scores + n), shift));
         sum = _mm512_add_ps(sum, weight);
         store_rounded(weights + n, weight);
     }
@@ -137,7 +141,7 @@ void softmax_backward(float* scores, const float* grads, size_t M, const float* 
         for (int row = 0; row < 2; row++) {
             float* at = scores + row * M + n;
             __m512 shift = _mm512_set1_ps(log_sums[row]);
-            weights[row] = exp(_mm512_sub_ps(_mm512_loadu_ps(at), shift));
+            weights[row] = exp2(_mm512_sub_ps(_mm512_loadu_ps(at), shift));
             _mm512_storeu_ps(at, weights[row]);
             __m512 grad = _mm512_loadu_ps(grads + row * M + n);
             sums[row] = _mm512_fmadd_ps(weights[row], grad, sums[row]);
@@ -228,7 +232,7 @@ void store_totals(const Tiles& tiles, std::vector<Sums>& sums, std::vector<float
 
 }  // namespace
 
-// `log_sums` (H, queries): of each softmax, for the backward pass.
+// `log_sums` (H, queries): the logarithm to base 2 of each softmax's sum, for the backward pass.
 extern "C" void attention(const Tiles& tiles, Heads q, Heads k, Heads v, Heads out,
                           float* log_sums) {
     size_t K = tiles.head_size, W = rounded_up(K), shared = tiles.heads / tiles.groups;
@@ -244,7 +248,7 @@ extern "C" void attention(const Tiles& tiles, Heads q, Heads k, Heads v, Heads o
             for (size_t i = 0; i < R; i++) {
                 float most = greatest(&own.scores[i * M], M);
                 own.sums[i] = exponentiate(&own.scores[i * M], M, most, &own.weights[i * M]);
-                log_sums[head * tiles.queries + first + i] = most + std::log(own.sums[i]);
+                log_sums[head * tiles.queries + first + i] = most + std::log2(own.sums[i]);
             }
             Pairs weights{(const pair*)own.weights.data(), M / 2, 1};
             for (size_t c = 0; c < W; c += BLOCK)
@@ -279,7 +283,7 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
             make_scores(tiles, tile, q, head, own.keys, own.scores.data());
             multiply_with_keys(tiles, tile, grad_out, head, own.values, 1, own.grads.data());
             // Of an odd number of rows the last one's partner has weights of 0.
-            std::fill(own.scores.begin() + R * M, own.scores.end(), -INFINITY);
+            std::fill(own.scores.begin() + R * M, own.scores.end(), HIDDEN);
             std::fill(own.grads.begin() + R * M, own.grads.end(), 0);
             std::copy_n(log_sums + head * tiles.queries + first, R, own.sums.begin());
             for (size_t i = 0; i < R; i += 2)
