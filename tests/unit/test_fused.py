@@ -134,6 +134,36 @@ def test_it_sees_what_was_computed_before(past: int, threads: int) -> None:
     )
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_any_piece_and_any_wanted_tokens_are_near_float64(seed: int) -> None:
+    """Two levels of branches; the whole tree, or what hangs below its first segment."""
+    random = np.random.default_rng(seed)
+    prefix = random.integers(0, 99, int(random.integers(1, 200))).tolist()
+    texts = []
+    for branch in range(int(random.integers(1, 5))):
+        stem = [*prefix, 100 + branch, *random.integers(0, 99, int(random.integers(0, 60)))]
+        for leaf in range(int(random.integers(1, 4))):
+            texts.append([*stem, 200 + leaf, *random.integers(0, 99, int(random.integers(0, 50)))])
+    tree = build_tree(
+        [TokenSequence(np.asarray(text, np.int32), np.ones(len(text), np.uint8)) for text in texts]
+    )
+    past = len(prefix) if seed % 2 else 0
+    piece = Piece(past, tree.distinct_tokens)
+    tokens = piece.end - piece.start
+    wanted = np.sort(random.choice(tokens, int(random.integers(1, tokens + 1)), replace=False))
+    shape = list(SHAPES.values())[seed % len(SHAPES)]
+    q, k, v, grad = random_inputs(tree, shape)
+    tensors = [q[:, :, past:][:, :, wanted], k, v, grad[:, :, past:][:, :, wanted]]
+
+    def computed(kernel: Kernel, inputs: list[Tensor]) -> list[Tensor]:
+        q, k, v = (tensor.detach().requires_grad_() for tensor in inputs[:3])
+        out = tree_attention(q, k, v, tree_layout(tree, piece, CPU, kernel, wanted), SCALE)
+        return [out.detach(), *torch.autograd.grad(out, (q, k, v), inputs[3])]
+
+    true = computed("reference", [tensor.double() for tensor in tensors])
+    assert max(errors(computed("fused", tensors), true)) < 0.006
+
+
 def test_of_some_tokens_it_gives_the_same_outputs() -> None:
     tree = TREES["many tiles"]
     q, k, v, _ = random_inputs(tree, SHAPES["SmolLM2's"])
