@@ -101,8 +101,8 @@ void multiply_with_keys(const Tiles& tiles, size_t tile, Heads x, size_t head,
         multiply<false>(tiles.R(tile), rows, &packed[n * steps], BLOCK, steps, scale, out + n, M);
 }
 
-// Scores (R, M) of a tile's queries in one head, times log2(e), so that softmax is made of powers of
-// 2; HIDDEN what they do not see.
+// Scores (R, M) of a tile's queries in one head, times log2(e), so that softmax is made of powers
+// of 2; HIDDEN what they do not see.
 void make_scores(const Tiles& tiles, size_t tile, Heads q, size_t head,
                  const std::vector<pair>& keys, float* out) {
     size_t N = tiles.N(tile), M = rounded_up(N), hidden_keys = tiles.hidden_keys[tile];
