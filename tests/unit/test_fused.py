@@ -23,7 +23,7 @@ from tooltune.model.attention import (
 )
 from tooltune.model.compiled import kernels_obstacle
 from tooltune.model.fused import fused_attention
-from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
+from tooltune.packing.tree import IntArray, Piece, PrefixTree, TokenSequence, build_tree
 
 pytestmark = pytest.mark.skipif(bool(kernels_obstacle()), reason=kernels_obstacle())
 
@@ -37,13 +37,16 @@ SHAPES = {
 }
 
 
-def branched(shared: int, own: int, branches: int) -> PrefixTree:
-    random = np.random.default_rng(shared)
-    prefix = random.integers(0, 99, shared).tolist()
-    texts = [[*prefix, 100 + b, *random.integers(0, 99, own - 1)] for b in range(branches)]
+def tree_of(texts: list[list[int]]) -> PrefixTree:
     return build_tree(
         [TokenSequence(np.asarray(text, np.int32), np.ones(len(text), np.uint8)) for text in texts]
     )
+
+
+def branched(shared: int, own: int, branches: int) -> PrefixTree:
+    random = np.random.default_rng(shared)
+    prefix = random.integers(0, 99, shared).tolist()
+    return tree_of([[*prefix, 100 + b, *random.integers(0, 99, own - 1)] for b in range(branches)])
 
 
 TREES = {
@@ -79,17 +82,24 @@ def random_inputs(tree: PrefixTree, shape: tuple[int, int, int], past: int = 0) 
 
 
 def with_gradients(
-    kernel: Kernel, tree: PrefixTree, tensors: list[Tensor], past: int = 0
+    kernel: Kernel,
+    tree: PrefixTree,
+    tensors: list[Tensor],
+    past: int = 0,
+    wanted: IntArray | None = None,
 ) -> list[Tensor]:
     """Output, and gradients of queries, keys and values for the given one of the output."""
-    layout = tree_layout(tree, Piece(past, tree.distinct_tokens), CPU, kernel)
+    layout = tree_layout(tree, Piece(past, tree.distinct_tokens), CPU, kernel, wanted)
     q, k, v = (tensor.detach().requires_grad_() for tensor in tensors[:3])
     out = tree_attention(q, k, v, layout, SCALE)
     return [out.detach(), *torch.autograd.grad(out, (q, k, v), tensors[3])]
 
 
-def truth(tree: PrefixTree, tensors: list[Tensor], past: int = 0) -> list[Tensor]:
-    return with_gradients("reference", tree, [tensor.double() for tensor in tensors], past)
+def truth(
+    tree: PrefixTree, tensors: list[Tensor], past: int = 0, wanted: IntArray | None = None
+) -> list[Tensor]:
+    wide = [tensor.double() for tensor in tensors]
+    return with_gradients("reference", tree, wide, past, wanted)
 
 
 def errors(got: list[Tensor], true: list[Tensor]) -> list[float]:
@@ -144,24 +154,16 @@ def test_any_piece_and_any_wanted_tokens_are_near_float64(seed: int) -> None:
         stem = [*prefix, 100 + branch, *random.integers(0, 99, int(random.integers(0, 60)))]
         for leaf in range(int(random.integers(1, 4))):
             texts.append([*stem, 200 + leaf, *random.integers(0, 99, int(random.integers(0, 50)))])
-    tree = build_tree(
-        [TokenSequence(np.asarray(text, np.int32), np.ones(len(text), np.uint8)) for text in texts]
-    )
+    tree = tree_of(texts)
     past = len(prefix) if seed % 2 else 0
-    piece = Piece(past, tree.distinct_tokens)
-    tokens = piece.end - piece.start
+    tokens = tree.distinct_tokens - past
     wanted = np.sort(random.choice(tokens, int(random.integers(1, tokens + 1)), replace=False))
     shape = list(SHAPES.values())[seed % len(SHAPES)]
     q, k, v, grad = random_inputs(tree, shape)
     tensors = [q[:, :, past:][:, :, wanted], k, v, grad[:, :, past:][:, :, wanted]]
 
-    def computed(kernel: Kernel, inputs: list[Tensor]) -> list[Tensor]:
-        q, k, v = (tensor.detach().requires_grad_() for tensor in inputs[:3])
-        out = tree_attention(q, k, v, tree_layout(tree, piece, CPU, kernel, wanted), SCALE)
-        return [out.detach(), *torch.autograd.grad(out, (q, k, v), inputs[3])]
-
-    true = computed("reference", [tensor.double() for tensor in tensors])
-    assert max(errors(computed("fused", tensors), true)) < 0.006
+    got = with_gradients("fused", tree, tensors, past, wanted)
+    assert max(errors(got, truth(tree, tensors, past, wanted))) < 0.006
 
 
 def test_of_some_tokens_it_gives_the_same_outputs() -> None:

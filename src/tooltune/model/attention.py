@@ -113,7 +113,8 @@ def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: f
         flex: Any = _compiled_flex() if q.is_cuda else flex_attention
         mixed: Tensor = flex(q, k, v, block_mask=layout.block_mask, scale=scale, enable_gqa=True)
         return mixed
-    if layout.tile_arrays is not None:
+    if layout.kernel == "fused":
+        assert layout.tile_arrays is not None, "tree_layout makes them for this kernel"
         return fused_attention(q, k, v, layout.tile_arrays, scale)
     if layout.kernel == "tiles":
         return tile_attention(q, k, v, layout.tiles, scale)
