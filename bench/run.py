@@ -7,6 +7,7 @@ Each side is a process of its own (ours.py, peer.py), so its peak memory is its 
 import argparse
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.outcome import Result, summarise, table
-from bench.side import ROOT, Side, SideError
+from bench.side import ROOT, Side, SideError, SlowSideError
 from bench.workloads import RECIPE, TRIAL, WORKLOADS, Workload
 from tooltune.errors import ConfigError, TooltuneError
 from tooltune.jsonl import write_json
@@ -37,6 +38,9 @@ NUMBER_FORMATS = ("fp32", "bf16", "bf16 autocast")
 LARGER_BATCH = 4
 WORTH_ITS_MEMORY = 0.95
 """The peer takes several examples at a time only where that saves more than 5 % of the time."""
+PATIENCE = 3
+"""A trial is not waited for longer than this many times the fastest one's seconds: bfloat16 takes
+minutes a step on processors without units for it."""
 
 
 def main() -> int:
@@ -161,18 +165,27 @@ def model_folder(options: argparse.Namespace, folder: Path) -> Path:
 def choose_peer_settings(settings: dict[str, Any], console: Console) -> dict[str, Any]:
     """The peer's fastest number format, then its fastest batch, each by one short step."""
 
-    def seconds(number_format: str, at_a_time: int) -> float:
+    def seconds(number_format: str, at_a_time: int, fastest: float | None = None) -> float:
         tried = {"number_format": number_format, "examples_at_a_time": at_a_time}
         tried |= {"adapter": None, "steps": 1, "workload": asdict(TRIAL)}
+        name = f"trial of the peer: {number_format}, {at_a_time} at a time"
+        patience = None if fastest is None else PATIENCE * fastest
         with Side("bench.peer", settings | tried) as peer:
-            peer.step()
-            taken = peer.step()["seconds"]
-        console.print(f"trial of the peer: {number_format}, {at_a_time} at a time: {taken:.2f} s")
+            try:
+                for _ in ("warm-up", "measured"):
+                    taken = peer.step(at_most_seconds=patience)["seconds"]
+            except SlowSideError:
+                console.print(f"{name}: not waited for after {patience:.0f} s")
+                return math.inf
+        console.print(f"{name}: {taken:.2f} s")
         return taken
 
-    by_format = {name: seconds(name, 1) for name in NUMBER_FORMATS}
+    by_format: dict[str, float] = {}
+    for name in NUMBER_FORMATS:
+        by_format[name] = seconds(name, 1, min(by_format.values(), default=None))
     chosen = min(by_format, key=by_format.__getitem__)
-    is_faster = seconds(chosen, LARGER_BATCH) < WORTH_ITS_MEMORY * by_format[chosen]
+    fastest = by_format[chosen]
+    is_faster = seconds(chosen, LARGER_BATCH, fastest) < WORTH_ITS_MEMORY * fastest
     at_a_time = LARGER_BATCH if is_faster else 1
     return {"number_format": chosen, "examples_at_a_time": at_a_time}
 

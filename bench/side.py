@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,10 @@ ENVIRONMENT = {
 
 class SideError(ModelError):
     """A trainer's process ended before it answered."""
+
+
+class SlowSideError(SideError):
+    """An answer was not there in the time given."""
 
 
 class Side:
@@ -45,16 +50,20 @@ class Side:
         self.module = module
         self.ready = self._read()
 
-    def step(self) -> dict[str, float]:
-        """Let it compute the next optimizer step. Raises SideError."""
+    def step(self, *, at_most_seconds: float | None = None) -> dict[str, float]:
+        """Let it compute the next optimizer step. Raises SideError; SlowSideError where it takes
+        longer, and then the process is of no more use."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.write("\n")
             self.process.stdin.flush()
-        return self._read()
+        return self._read(at_most_seconds)
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self, at_most_seconds: float | None = None) -> dict[str, Any]:
         assert self.process.stdout is not None
+        # An answer is one line, so nothing waits in the buffer that this does not see.
+        if not select.select([self.process.stdout], [], [], at_most_seconds)[0]:
+            raise SlowSideError(f"{self.module}: no answer in {at_most_seconds:.3g} s")
         line = self.process.stdout.readline()
         if not line:
             self.log.seek(0)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.side import Side, SlowSideError
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -56,3 +58,14 @@ def test_without_a_gpu_cuda_is_refused() -> None:
     done = bench("--device", "cuda", "--ours-only")
     assert done.returncode == 2
     assert "no CUDA GPU" in done.stderr
+
+
+def test_a_side_is_not_waited_for_longer_than_told(tmp_path: Path) -> None:
+    interpreter = tmp_path / "ready-but-never-done"
+    interpreter.write_text("#!/bin/sh\necho '{}'\nwhile read _; do :; done\n")
+    interpreter.chmod(0o755)
+    with Side("some.trainer", {}, python=str(interpreter)) as side:
+        with pytest.raises(SlowSideError, match=r"some.trainer: no answer in 0.1 s"):
+            side.step(at_most_seconds=0.1)
+        assert side.process.poll() is None
+    assert side.process.poll() is not None, "it is ended with the block"
