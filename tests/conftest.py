@@ -20,6 +20,18 @@ TEMPLATE = (
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Where the compiled kernels could be had, a test of them may not be skipped: they would be
+    broken."""
+    if item.get_closest_marker("compiled_kernels"):
+        from tooltune.model.compiled import compiler_command, suits_processor
+
+        if not suits_processor():
+            pytest.skip("the compiled kernels are for other processors")
+        if not compiler_command():
+            pytest.skip("there is no C++ compiler")
+
+
 @pytest.fixture(scope="session")
 def tiny_tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A byte-level BPE tokenizer of 512 tokens with our chat template, as a model folder has it."""

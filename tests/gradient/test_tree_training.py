@@ -30,7 +30,6 @@ from transformers import (
 
 from tooltune.config import LINEAR_LAYERS, LoraSection, TrainSection
 from tooltune.model.attention import ATTENTION, Kernel
-from tooltune.model.compiled import kernels_obstacle
 from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
 from tooltune.packing.tree import PrefixTree, TokenSequence, build_tree
@@ -58,9 +57,7 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "qwen3": lambda: Qwen3Config(**SHAPE, head_dim=16),
 }
 KERNELS: tuple[Kernel, ...] = ("segments", "tiles", "reference")
-FUSED = pytest.param(
-    "fused", marks=pytest.mark.skipif(bool(kernels_obstacle()), reason=kernels_obstacle())
-)
+FUSED = pytest.param("fused", marks=pytest.mark.compiled_kernels)
 """In bfloat16 only."""
 LORA = LoraSection(rank=3, alpha=6, dropout=0)
 EXACT = 1e-9

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tooltune.model.attention import Kernel, fastest_kernel, tree_attention, tree_layout
-from tooltune.model.compiled import kernels_obstacle
 from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
 
 SCALE = 0.3
@@ -138,7 +137,7 @@ def test_of_some_tokens_every_kernel_has_the_gradients_of_the_dense_mask(
     [
         ("cpu", torch.float32, "segments"),
         ("cpu", torch.float16, "segments"),
-        ("cpu", torch.bfloat16, "tiles" if kernels_obstacle() else "fused"),
+        pytest.param("cpu", torch.bfloat16, "fused", marks=pytest.mark.compiled_kernels),
         ("cuda", torch.bfloat16, "flex"),
     ],
 )

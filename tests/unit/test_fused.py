@@ -1,31 +1,21 @@
-"""The compiled kernel of tree attention against the dense mask in float64, and what happens where
-there is none.
+"""The compiled kernel of tree attention against the dense mask in float64.
 
 The numbers that go in are bfloat16, so what is compared is what each kernel rounds on the way.
 """
 
 import itertools
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from tooltune.model import compiled
-from tooltune.model.attention import (
-    Kernel,
-    fastest_kernel,
-    tree_attention,
-    tree_layout,
-)
-from tooltune.model.compiled import kernels_obstacle
+from tooltune.model.attention import Kernel, tree_attention, tree_layout
 from tooltune.model.fused import fused_attention
 from tooltune.packing.tree import IntArray, Piece, PrefixTree, TokenSequence, build_tree
 
-pytestmark = pytest.mark.skipif(bool(kernels_obstacle()), reason=kernels_obstacle())
+pytestmark = pytest.mark.compiled_kernels
 
 SCALE = 0.2
 CPU, BF16 = torch.device("cpu"), torch.bfloat16
@@ -222,8 +212,19 @@ def test_what_is_no_number_stays_none(broken: int) -> None:
     tensors = random_inputs(tree, SHAPES["SmolLM2's"])
     tensors[broken][0, 0, 40, 3] = torch.nan
     got = with_gradients("fused", tree, tensors)
-    assert any(bool(tensor.isnan().any()) for tensor in got[0 if broken < 3 else 1 :])
-    assert not any(bool(tensor.isnan().any()) for tensor in got[: 0 if broken < 3 else 1])
+    out, *gradients = (bool(tensor.isnan().any()) for tensor in got)
+    assert out == (broken < 3)
+    assert any(gradients)
+
+
+def test_scores_that_overflow_are_no_numbers() -> None:
+    """Else what is hidden would be the most that a query sees."""
+    tree = TREES["one tile and a bit"]
+    tensors = random_inputs(tree, SHAPES["SmolLM2's"])
+    tensors[0][0, 0, 0], tensors[1][0, 0, 0] = 1e30, -1e30
+    out = with_gradients("fused", tree, tensors)[0]
+    assert bool(out[0, 0, 0].isnan().all())
+    assert not bool(out[0, 0, 1:].isnan().any())
 
 
 def test_scores_far_apart_give_one_weight() -> None:
@@ -245,59 +246,12 @@ def test_other_numbers_are_refused() -> None:
             fused_attention(*wrong, arrays, SCALE)
 
 
-@pytest.fixture
-def compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache, and no memory of what was compiled before."""
-    monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path))
-    compiled._compiled.cache_clear()
-    yield tmp_path
-    compiled._compiled.cache_clear()
-
-
-def no_compiler(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-
-
-def broken_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = folder / "c++"
-    script.write_text("#!/bin/sh\necho 'error: no such option' >&2; exit 1\n")
-    script.chmod(0o755)
-    monkeypatch.setenv("CXX", str(script))
-
-
-def cache_is_a_file(folder: Path, _: pytest.MonkeyPatch) -> None:
-    (folder / "compiled").write_text("")
-
-
-def library_is_broken(_: Path, __: pytest.MonkeyPatch) -> None:
-    library = compiled.library_path()
-    library.parent.mkdir()
-    library.write_bytes(b"half a file")
-
-
-@pytest.mark.parametrize(
-    ("harm", "reason"),
-    [
-        (no_compiler, "no C++ compiler was found (no-such-compiler)"),
-        (broken_compiler, "c++ failed: error: no such option"),
-        (cache_is_a_file, "cannot be written or loaded"),
-        (library_is_broken, "cannot be written or loaded"),
-    ],
-)
-def test_without_it_tiles_compute_and_the_reason_is_told(
-    harm: Callable[[Path, pytest.MonkeyPatch], None],
-    reason: str,
-    compiled_anew: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    harm(compiled_anew, monkeypatch)
-    assert reason in kernels_obstacle()
-    assert fastest_kernel(CPU, BF16) == "tiles"
-
-
-def test_it_is_compiled_once(compiled_anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not kernels_obstacle()
-    assert [path.suffix for path in (compiled_anew / "compiled").iterdir()] == [".so"]
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
-    compiled._compiled.cache_clear()
-    assert not kernels_obstacle()
+def test_tiles_of_other_tensors_are_refused() -> None:
+    """They would be read, and written, beyond their end."""
+    tree = TREES["many tiles"]
+    q, k, v, _ = random_inputs(tree, SHAPES["SmolLM2's"])
+    arrays = tree_layout(tree, Piece(0, tree.distinct_tokens), CPU, "fused").tile_arrays
+    assert arrays is not None
+    for wrong in ((q[:, :, 1:], k, v), (q, k[:, :, 1:], v[:, :, 1:])):
+        with pytest.raises(ValueError, match="tiles of 526 queries and 526 keys"):
+            fused_attention(*wrong, arrays, SCALE)

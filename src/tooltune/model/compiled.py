@@ -8,9 +8,11 @@ for where there is no compiler, and for other processors.
 import ctypes
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from ctypes import c_float, c_size_t, c_void_p
 from functools import cache
 from pathlib import Path
@@ -23,8 +25,8 @@ from tooltune.model.base import cache_folder
 
 KERNELS = Path(__file__).with_name("kernels")
 COMPILER = "g++"
-"""Or what `$CXX` names. Its OpenMP is the one that PyTorch's Linux wheels bring: a second one would
-have threads of its own, and both would wait for each other's processors."""
+"""Or the command in `$CXX`. Its OpenMP is the one that PyTorch's Linux wheels bring: a second one,
+such as clang's, would have threads of its own, and both would wait for each other's processors."""
 _FLAGS = (
     *("-std=c++20", "-O3", "-fopenmp", "-shared", "-fPIC", "-fno-strict-aliasing"),
     *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mfma", "-mf16c"),
@@ -73,38 +75,54 @@ def _as_c(argument: Any) -> Any:
 
 def library_path() -> Path:
     """Another one for each version of the source."""
-    code = [path.read_text(encoding="utf-8") for path in sorted(KERNELS.iterdir())]
+    code = [path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.[ch]pp"))]
     key = hashlib.sha256("\n".join((*code, *_FLAGS)).encode()).hexdigest()[:16]
     return cache_folder() / "compiled" / f"kernels-{key}.so"
+
+
+def compiler_command() -> list[str]:
+    """The words of it; empty where there is none."""
+    words = shlex.split(os.environ.get("CXX") or COMPILER)
+    return words if shutil.which(words[0]) else []
 
 
 @cache
 def _compiled() -> ctypes.CDLL | str:
     if not suits_processor():
         return "it is for processors with AVX512-BF16 and without AMX"
-    library = library_path()
     try:
-        if not library.is_file() and (fault := _compile(library)):
-            return fault
-        return ctypes.CDLL(str(library))
-    except OSError as error:
-        return f"{library} cannot be written or loaded ({error})"
+        library = library_path()
+        if library.is_file():
+            # Half a file, or one from another machine that shares the cache, is made anew.
+            with suppress(OSError):
+                return ctypes.CDLL(str(library))
+        return compile_kernels(library) or ctypes.CDLL(str(library))
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        return f"they cannot be written to the cache or loaded from it ({error})"
 
 
-def _compile(library: Path) -> str:
-    """Why not; empty where the library is there afterwards, whole at any moment."""
-    wanted = os.environ.get("CXX") or COMPILER
-    compiler = shutil.which(wanted)
-    if compiler is None:
+def compile_kernels(library: Path) -> str:
+    """Why not; empty where the library is there afterwards, whole at any moment. Raises OSError
+    where it cannot be written."""
+    compiler = compiler_command()
+    if not compiler:
+        wanted = os.environ.get("CXX") or COMPILER
         return f"no C++ compiler was found ({wanted}); install it, or name one in CXX"
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as temporary:
         made = Path(temporary) / library.name
         sources = map(str, sorted(KERNELS.glob("*.cpp")))
-        command = [compiler, *_FLAGS, *sources, "-o", str(made)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [*compiler, *_FLAGS, *sources, "-o", str(made)]
+        english = os.environ | {"LC_ALL": "C"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=english)
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if "error" in line]
-            return f"{wanted} failed: {(errors or ['no message'])[0]}"
+            return f"{shlex.join(compiler)} failed: {_cause(done.stderr)}"
         made.replace(library)
     return ""
+
+
+def _cause(messages: str) -> str:
+    """The line of a compiler's messages that says most."""
+    lines = [line for line in messages.splitlines() if line.strip() and "collect2" not in line]
+    errors = [line for line in lines if "error" in line]
+    return (errors or lines or ["it said nothing"])[0]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tooltune.model.compiled import call, kernels_for
+from tooltune.model.compiled import call, kernels_for, kernels_obstacle
 from tooltune.model.tiles import Tile
 
 Int64Array = npt.NDArray[np.int64]
@@ -58,9 +58,16 @@ def tile_arrays(tiles: tuple[Tile, ...]) -> TileArrays:
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, tiles: TileArrays, scale: float) -> Tensor:
     """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K), all bfloat16 with
-    an even K. Raises ValueError for other tensors, and where there are no compiled kernels."""
+    an even K. Raises ValueError for other tensors, for tiles of other ones, which would read beyond
+    them, and where there are no compiled kernels."""
     if kernels_for(q, k, v) is None or q.shape[-1] % 2:
-        raise ValueError(f"bfloat16 and an even head size only (got {q.dtype}, {q.shape[-1]})")
+        found = kernels_obstacle() or f"got {q.dtype}, {q.shape[-1]}"
+        raise ValueError(f"bfloat16 and an even head size only ({found})")
+    queries, keys = tiles.rows.max(initial=0), tiles.runs.max(initial=0)
+    if queries != q.shape[2] or keys > k.shape[2]:
+        raise ValueError(
+            f"tiles of {queries} queries and {keys} keys for {q.shape[2]} and {k.shape[2]}"
+        )
     out: Tensor = _FusedAttention.apply(q, k, v, tiles, scale)  # type: ignore[no-untyped-call]
     return out
 

@@ -22,7 +22,7 @@ class RmsNorm(nn.Module):
     def __init__(self, weight: nn.Parameter, eps: float) -> None:
         super().__init__()
         self.weight = weight
-        self.eps = eps
+        self.eps = float(eps)  # a config may say 0
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = _RmsNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]

@@ -85,7 +85,9 @@ class Q8Linear(nn.Linear):
 
     def widened(self) -> Tensor:
         """(O, I), rounded once, from float32."""
-        if kernels := kernels_for(self.weight, self.scales_ON1, computes_in=self.computes_in):
+        kernels = kernels_for(self.weight, self.scales_ON1, computes_in=self.computes_in)
+        # A caller's `model.to(...)` may have widened the scales.
+        if kernels and self.scales_ON1.dtype == torch.float16:
             out_OI = torch.empty_like(self.weight, dtype=self.computes_in)
             count = self.scales_ON1.numel()
             call(kernels.widen_q8_0, self.weight, self.scales_ON1, count, out_OI)

@@ -247,6 +247,7 @@ extern "C" void attention(const Tiles& tiles, Heads q, Heads k, Heads v, Heads o
             make_scores(tiles, tile, q, head, own.keys, own.scores.data());
             for (size_t i = 0; i < R; i++) {
                 float most = greatest(&own.scores[i * M], M);
+                if (most == HIDDEN) most = NAN;  // what it sees overflowed: the run must stop
                 own.sums[i] = exponentiate(&own.scores[i * M], M, most, &own.weights[i * M]);
                 log_sums[head * tiles.queries + first + i] = most + std::log2(own.sums[i]);
             }

@@ -43,7 +43,8 @@ void store_rounded(bf16* to, const float* from, size_t n) {
 }
 
 // 2^x to 3e-6, a thousandth of what bfloat16 rounds: 2^n times a polynomial of what is left of x.
-// Of -1e30 it is 0; not-a-number stays what it is.
+// Of -1e30 and -inf it is 0, of inf inf, whatever the polynomial is there: scalef goes by its
+// second argument then. Not-a-number stays what it is.
 __m512 exp2(__m512 x) {
     __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m512 rest = _mm512_sub_ps(x, n), y = _mm512_set1_ps(9.5701013e-3f);

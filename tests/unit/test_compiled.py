@@ -1,0 +1,108 @@
+"""Compiling the kernels, on whatever processor: what is made, kept and made anew, and what is said
+where it cannot be."""
+
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tooltune.model import compiled
+from tooltune.model.attention import fastest_kernel
+from tooltune.model.compiled import compile_kernels, compiler_command, kernels_obstacle
+
+CPU, BF16 = torch.device("cpu"), torch.bfloat16
+needs_compiler = pytest.mark.skipif(
+    not compiler_command() or (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="no C++ compiler for these kernels",
+)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty one, on a processor that the kernels are for; they are loaded, not run."""
+    monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path))
+    monkeypatch.setattr(compiled, "suits_processor", lambda: True)
+    compiled._compiled.cache_clear()
+    yield tmp_path
+    compiled._compiled.cache_clear()
+
+
+@needs_compiler
+def test_they_are_compiled_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not kernels_obstacle()
+    assert [path.suffix for path in (cache / "compiled").iterdir()] == [".so"]
+    assert fastest_kernel(CPU, BF16) == "fused"
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
+    compiled._compiled.cache_clear()
+    assert not kernels_obstacle()
+
+
+@needs_compiler
+def test_half_a_library_is_made_anew(cache: Path) -> None:
+    library = compiled.library_path()
+    library.parent.mkdir()
+    library.write_bytes(b"half a file")
+    assert not kernels_obstacle()
+    assert library.stat().st_size > 10_000
+
+
+@needs_compiler
+def test_a_compiler_may_be_called_with_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "g++ -DNDEBUG")
+    assert compile_kernels(tmp_path / "kernels.so") == ""
+
+
+def no_compiler(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler -O2")
+
+
+def compiler_that_says(text: str) -> Callable[[Path, pytest.MonkeyPatch], None]:
+    def harm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        script = folder / "c++"
+        script.write_text(f"#!/bin/sh\nprintf '{text}' >&2; exit 1\n")
+        script.chmod(0o755)
+        monkeypatch.setenv("CXX", str(script))
+
+    return harm
+
+
+def cache_is_a_file(folder: Path, _: pytest.MonkeyPatch) -> None:
+    (folder / "compiled").write_text("")
+
+
+def no_home(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(compiled, "cache_folder", fail)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (no_compiler, "no C++ compiler was found (no-such-compiler -O2)"),
+        (compiler_that_says("In f():\\nerror: no such option"), "failed: error: no such option"),
+        (
+            compiler_that_says("ld: cannot find -lgomp\\ncollect2: error: ld returned 1"),
+            "failed: ld: cannot find -lgomp",
+        ),
+        (compiler_that_says(""), "failed: it said nothing"),
+        (cache_is_a_file, "they cannot be written to the cache or loaded from it"),
+        (no_home, "Could not determine home directory"),
+    ],
+)
+def test_without_them_tiles_compute_and_the_reason_is_told(
+    harm: Callable[[Path, pytest.MonkeyPatch], None],
+    reason: str,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    harm(cache, monkeypatch)
+    assert reason in kernels_obstacle()
+    assert fastest_kernel(CPU, BF16) == "tiles"
