@@ -31,7 +31,7 @@ class Counts:
 
 
 DEFAULT_COUNTS: dict[Split, Counts] = {
-    "train": Counts(single=800, chain=235, ask=480, refuse=320, harmless=280, talk=165),
+    "train": Counts(single=800, chain=335, ask=480, refuse=320, harmless=280, talk=165),
     "validation": Counts(single=16, chain=8, ask=6, refuse=6, harmless=6, talk=6),
     "test": Counts(single=80, chain=40, ask=30, refuse=30, harmless=30, talk=30),
 }
