@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.outcome import Result, summarise, table
-from bench.side import ROOT, Side, SideError, SlowSideError
+from bench.side import ENVIRONMENT, ROOT, Side, SideError, SlowSideError
 from bench.workloads import RECIPE, TRIAL, WORKLOADS, Workload
 from tooltune.errors import ConfigError, TooltuneError
 from tooltune.jsonl import write_json
@@ -223,10 +223,7 @@ def measure(
         peer = start("bench.peer") if with_peer else None
         second = None
         if settings["unsloth"]:
-            narrow = settings | {"number_format": "bf16"}  # its only one
-            second = stack.enter_context(
-                Side("bench.unsloth_peer", narrow, python=settings["unsloth"])
-            )
+            second = stack.enter_context(start_unsloth(settings))
         result = Result(workload, ours.ready, peer_ready=peer and peer.ready)
         turns = [("ours", ours, result.ours)]
         for name, side in others.items():
@@ -251,6 +248,21 @@ def measure(
             turn = f"step {step}" if step else "warm-up"
             console.print(f"{workload.name}, {turn}: {said}", soft_wrap=True)
     return result
+
+
+def start_unsloth(settings: dict[str, Any]) -> Side:
+    """In its own environment, where tooltune is not installed; what it compiles is thrown away."""
+    environment = ENVIRONMENT | {
+        "PYTHONPATH": str(ROOT / "src"),
+        "UNSLOTH_COMPILE_LOCATION": str(Path(settings["adapter"]).with_name("unsloth")),
+        "UNSLOTH_DISABLE_STATISTICS": "1",
+    }
+    return Side(
+        "bench.unsloth_peer",
+        settings | {"number_format": "bf16"},  # its only one
+        python=settings["unsloth"],
+        environment=environment,
+    )
 
 
 def where_to_write(options: argparse.Namespace) -> Path | None:

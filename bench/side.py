@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -13,12 +14,7 @@ from typing import Any, Self
 from tooltune.errors import ModelError
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "UNSLOTH_DISABLE_STATISTICS": "1",
-    "PYTHONPATH": str(ROOT / "src"),  # where tooltune is not installed
-}
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 class SideError(ModelError):
@@ -33,10 +29,14 @@ class Side:
     """One trainer in its own process; `ready` is what it said of itself."""
 
     def __init__(
-        self, module: str, settings: dict[str, Any], *, python: str = sys.executable
+        self,
+        module: str,
+        settings: dict[str, Any],
+        *,
+        python: str = sys.executable,
+        environment: Mapping[str, str] = ENVIRONMENT,
     ) -> None:
-        """`python` is the interpreter of the environment that has the trainer."""
-        self.scratch = tempfile.TemporaryDirectory()
+        """`python` is the interpreter that has the trainer."""
         self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 closed on exit
         self.process = subprocess.Popen(
             [python, "-m", module, json.dumps(settings)],
@@ -45,7 +45,7 @@ class Side:
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env=os.environ | ENVIRONMENT | {"UNSLOTH_COMPILE_LOCATION": self.scratch.name},
+            env=os.environ | environment,
         )
         self.module = module
         self.ready = self._read()
@@ -81,4 +81,3 @@ class Side:
         self.process.kill()
         self.process.communicate()
         self.log.close()
-        self.scratch.cleanup()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.run import start_unsloth
 from bench.side import Side, SlowSideError
 
 ROOT = Path(__file__).parents[2]
@@ -60,12 +61,27 @@ def test_without_a_gpu_cuda_is_refused() -> None:
     assert "no CUDA GPU" in done.stderr
 
 
+def interpreter(folder: Path, answer: str) -> Path:
+    """One that gives its first answer and no other."""
+    path = folder / "ready-but-never-done"
+    path.write_text(f"#!/bin/sh\necho '{answer}'\nwhile read _; do :; done\n")
+    path.chmod(0o755)
+    return path
+
+
 def test_a_side_is_not_waited_for_longer_than_told(tmp_path: Path) -> None:
-    interpreter = tmp_path / "ready-but-never-done"
-    interpreter.write_text("#!/bin/sh\necho '{}'\nwhile read _; do :; done\n")
-    interpreter.chmod(0o755)
-    with Side("some.trainer", {}, python=str(interpreter)) as side:
+    with Side("some.trainer", {}, python=str(interpreter(tmp_path, "{}"))) as side:
         with pytest.raises(SlowSideError, match=r"some.trainer: no answer in 0.1 s"):
             side.step(at_most_seconds=0.1)
         assert side.process.poll() is None
     assert side.process.poll() is not None, "it is ended with the block"
+
+
+def test_unsloth_finds_tooltune_and_compiles_beside_the_adapter(tmp_path: Path) -> None:
+    said = """{"source": "'$PYTHONPATH'", "compiled": "'$UNSLOTH_COMPILE_LOCATION'"}"""
+    settings = {
+        "adapter": str(tmp_path / "adapter"),
+        "unsloth": str(interpreter(tmp_path, said)),
+    }
+    with start_unsloth(settings) as side:
+        assert side.ready == {"source": str(ROOT / "src"), "compiled": str(tmp_path / "unsloth")}
