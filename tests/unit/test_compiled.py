@@ -58,8 +58,8 @@ def test_a_compiler_may_be_called_with_options(
     assert compile_kernels(tmp_path / "kernels.so") == ""
 
 
-def no_compiler(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler -O2")
+def compiler_called(name: str) -> Callable[[Path, pytest.MonkeyPatch], None]:
+    return lambda _, monkeypatch: monkeypatch.setenv("CXX", name)
 
 
 def compiler_that_says(text: str) -> Callable[[Path, pytest.MonkeyPatch], None]:
@@ -86,7 +86,9 @@ def no_home(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        (no_compiler, "no C++ compiler was found (no-such-compiler -O2)"),
+        (compiler_called("no-such-c++ -O2"), "no C++ compiler was found (no-such-c++ -O2)"),
+        (compiler_called("'g++"), "no C++ compiler was found ('g++)"),
+        (compiler_called(" "), "no C++ compiler was found ( )"),
         (compiler_that_says("In f():\\nerror: no such option"), "failed: error: no such option"),
         (
             compiler_that_says("ld: cannot find -lgomp\\ncollect2: error: ld returned 1"),

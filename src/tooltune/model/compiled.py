@@ -82,8 +82,15 @@ def library_path() -> Path:
 
 def compiler_command() -> list[str]:
     """The words of it; empty where there is none."""
-    words = shlex.split(os.environ.get("CXX") or COMPILER)
-    return words if shutil.which(words[0]) else []
+    try:
+        words = shlex.split(_wanted_compiler())
+    except ValueError:  # a quotation without an end
+        return []
+    return words if words and shutil.which(words[0]) else []
+
+
+def _wanted_compiler() -> str:
+    return os.environ.get("CXX") or COMPILER
 
 
 @cache
@@ -106,7 +113,7 @@ def compile_kernels(library: Path) -> str:
     where it cannot be written."""
     compiler = compiler_command()
     if not compiler:
-        wanted = os.environ.get("CXX") or COMPILER
+        wanted = _wanted_compiler()
         return f"no C++ compiler was found ({wanted}); install it, or name one in CXX"
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as temporary:
