@@ -140,16 +140,18 @@ def test_nothing_fits_where_the_weights_do_not():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_explained_formulas_give_the_planned_bytes(trainer, checkpointing, dtype):
     job = recipe_job(trainer=TRAINERS[trainer], checkpointing=checkpointing, dtype=dtype)
-    shape, planned = job.shape, estimate_memory(job, "lora")
+    shape, planned, counted = job.shape, estimate_memory(job, "lora"), job.parameters()
     names = {
         **{"L": shape.layers, "h": shape.hidden, "i": shape.intermediate, "V": shape.vocab},
         **{"N": job.micro_batch_tokens, "A": layer_bytes_per_token(job, "lora"), "MiB": 2**20},
         "c": 4 if dtype == "float32" else 2,
+        **{"P": counted.total, "P_linear": counted.linear},
+        "P_other": counted.embedding + counted.other,
         "min": min,
     }
     formulas = dict(explain_terms(job))
-    for term in ("activations", "recomputed", "logits", "workspace"):
-        formula = formulas[term].partition(";")[0]
+    for term in ("weights", "activations", "recomputed", "logits", "workspace"):
+        formula = formulas[term].partition(";")[0].partition(" (LoRA),")[0]
         formula = re.sub(r" \((?=[a-z0-9]+ [a-z]).*", "", formula).replace(" x ", " ")
         product = re.sub(r"(?<=[\w)]) (?=\w)", "*", formula)
         assert eval(product, names) == pytest.approx(getattr(planned, term), rel=1e-3), formula

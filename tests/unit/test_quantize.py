@@ -1,6 +1,9 @@
-"""A quantised base computes what its widened weights compute, forward and backward."""
+"""A base stored in fewer bits computes what its widened weights compute, forward and backward."""
 
 import copy
+import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,17 +12,21 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType
 from gguf.quants import dequantize, quantize
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tooltune.config import LoraSection, ModelSection, Quantization
 from tooltune.errors import ModelError
+from tooltune.model.forward import tree_logits
+from tooltune.model.layers import recompute_activations
 from tooltune.model.load import load_base
-from tooltune.model.lora import attach_lora, lora_layers, trainable_parameters
+from tooltune.model.lora import adapter_merged, attach_lora, lora_layers, trainable_parameters
 from tooltune.model.quantize import (
+    NarrowLinear,
     Q8Linear,
     dense_weight,
-    quantize_base,
     require_quantization,
+    store_narrow,
 )
 from tooltune.packing.tree import TokenSequence, build_tree
 from tooltune.train.gradients import summed_loss
@@ -51,7 +58,7 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 def test_a_layer_that_is_no_whole_blocks_is_named(plain: nn.Module) -> None:
     plain.model.odd = nn.Linear(40, 8)  # type: ignore[union-attr]
     with pytest.raises(ModelError, match=r"got layer odd with 40\)"):
-        quantize_base(plain, torch.device("cpu"), torch.float32, "q8_0")
+        store_narrow(plain, torch.device("cpu"), torch.float32, "q8_0")
 
 
 @pytest.fixture
@@ -71,17 +78,33 @@ def kind(request: pytest.FixtureRequest) -> Quantization:
 @pytest.fixture
 def packed(plain: nn.Module, kind: Quantization) -> nn.Module:
     model = copy.deepcopy(plain)
-    quantize_base(model, torch.device("cpu"), torch.float32, kind)
+    store_narrow(model, torch.device("cpu"), torch.float32, kind)
     return model
+
+
+@pytest.fixture(params=["bfloat16", "float16"])
+def narrow_folder(tiny_llama_folder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The tiny model with weights of 16 bits."""
+    folder = tmp_path / "narrow"
+    shutil.copytree(tiny_llama_folder, folder)
+    file, dtype = folder / "model.safetensors", getattr(torch, request.param)
+    weights = {name: weight.to(dtype) for name, weight in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
+    return folder
+
+
+def in_float32(folder: Path, *, stays_narrow: bool) -> nn.Module:
+    section = ModelSection(name=str(folder), dtype="float32", device="cpu")
+    return load_base(section, stays_narrow=stays_narrow).model
 
 
 def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
     return {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear)}
 
 
-def with_random_adapter(model: nn.Module) -> nn.Module:
+def with_random_adapter(model: nn.Module, *, first_layer: int = 0) -> nn.Module:
     torch.manual_seed(5)
-    attach_lora(model, LORA)
+    attach_lora(model, LORA.model_copy(update={"first_layer": first_layer}))
     for layer in lora_layers(model).values():
         nn.init.normal_(layer.lora_B, 0.0, 0.1)
     return model
@@ -151,6 +174,84 @@ def test_no_dense_weight_waits_for_the_backward_pass(packed: nn.Module) -> None:
         loss_and_gradients(model)
     assert kept
     assert not kept & weights
+
+
+@pytest.mark.parametrize("is_recomputed", [False, True])
+def test_weights_of_16_bits_train_in_float32_bit_for_bit(
+    narrow_folder: Path, is_recomputed: bool
+) -> None:
+    whole, narrow = (in_float32(narrow_folder, stays_narrow=stays) for stays in (False, True))
+    for layer in linear_layers(whole.model).values():  # type: ignore[arg-type]
+        assert layer.weight.dtype == torch.float32
+    for name, parameter in narrow.named_parameters():
+        is_linear = isinstance(narrow.get_submodule(name.rpartition(".")[0]), NarrowLinear)
+        assert parameter.itemsize == (2 if is_linear else 4), name
+    got = []
+    for model in (whole, narrow):
+        with_random_adapter(model).train()
+        if is_recomputed:
+            recompute_activations(model)
+        got.append(loss_and_gradients(model))
+    assert all(map(torch.equal, *got))
+
+
+def test_weights_of_32_bits_stay_whole_whatever_the_config_says(
+    tiny_llama_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_llama_folder, tmp_path / "folder")
+    config = tmp_path / "folder" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "bfloat16"}))
+    narrow = in_float32(tmp_path / "folder", stays_narrow=True)
+    assert not any(isinstance(module, NarrowLinear) for module in narrow.modules())
+    whole = in_float32(tiny_llama_folder, stays_narrow=False)
+    assert all(map(torch.equal, narrow.parameters(), whole.parameters()))
+
+
+def test_decoding_widens_a_narrow_base_once(
+    narrow_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The layers below the adapter too."""
+    narrow = in_float32(narrow_folder, stays_narrow=True)
+    with_random_adapter(narrow, first_layer=1)
+    tree = build_tree([TokenSequence(TOKENS, np.ones(11, np.uint8))])
+    with torch.no_grad():
+        expected = tree_logits(narrow, tree)
+        with adapter_merged(narrow):
+            layers = [layer for layer in narrow.modules() if isinstance(layer, NarrowLinear)]
+            assert all(layer.widened() is layer.widened() for layer in layers)
+            torch.testing.assert_close(tree_logits(narrow, tree), expected)
+        assert torch.equal(tree_logits(narrow, tree), expected)
+    assert not any(layer.widened() is layer.widened() for layer in layers), "none is kept"
+
+
+LOAD = """
+import sys
+from tooltune.heap import restart_with_own_heap
+restart_with_own_heap()
+from tooltune.config import ModelSection
+from tooltune.model.load import load_base
+def own_mib():
+    lines = open("/proc/self/status")
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+section = ModelSection(name=sys.argv[1], dtype="float32", quantization=sys.argv[2] or None)
+before = own_mib()
+loaded = load_base(section, stays_narrow=True)
+print(own_mib() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="Linux tells")
+@pytest.mark.parametrize(("kind", "linear_bytes"), [("", 0), ("q8_0", BYTES["q8_0"])])
+def test_a_base_that_computes_in_float32_was_never_whole_in_memory(
+    smollm2_folder: Path, kind: str, linear_bytes: float
+) -> None:
+    """It would have left holes. Weights of 16 bits stay in their file, which is not counted."""
+    command = [sys.executable, "-c", LOAD, str(smollm2_folder), kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    linear = 30 * (576 * (2 * 576 + 2 * 192) + 3 * 576 * 1536) / 2**20
+    embedding = 49152 * 576 / 2**20
+    assert float(done.stdout) < 4 * embedding + linear_bytes * linear + 80
+    assert (4 - BYTES["q8_0"]) * linear > 80, "control"
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="Linux tells")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 from transformers.utils import logging as transformers_logging
@@ -25,7 +25,7 @@ from tooltune.model.base import SMOLLM2, ensure_smollm2
 from tooltune.model.compiled import kernels_obstacle, suits_processor
 from tooltune.model.forward import output_matrix, tree_hidden, tree_logits
 from tooltune.model.layers import use_lean_layers
-from tooltune.model.quantize import quantize_base, require_quantization
+from tooltune.model.quantize import require_quantization, store_narrow
 from tooltune.packing.tree import TokenSequence, build_tree
 
 SUPPORTED = ("llama", "qwen2", "qwen3")
@@ -37,6 +37,7 @@ VECTOR_MATH = (
     *("sqrt", "tan", "tanh", "trunc"),
 )
 """What torch computes on a processor with MKL's vector functions (its `ATen/cpu/vml.h`)."""
+_FORMATS = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 _PROBE_TOKENS = (5, 3, 7, 4, 9, 6, 8, 2)
 
 
@@ -85,10 +86,12 @@ def load_base(
     longest_tokens: int | None = None,
     precision: tuple[torch.dtype, str] | None = None,
     stays_on_cpu: bool = False,
+    stays_narrow: bool = False,
 ) -> LoadedModel:
     """A model whose attention is not a tree's up to `longest_tokens` (None: no limit) is loaded
     with its own, and shares no prefixes. `precision` is a dtype chosen before, and why;
-    `stays_on_cpu` leaves moving to the caller.
+    `stays_on_cpu` leaves moving to the caller; with `stays_narrow` weights of 16 bits that compute
+    in float32 are widened where they do, not here.
 
     Raises ModelError for unreadable weights, for a model that cannot be trained even so, and where
     the recipe asks for fewer bits and the machine or the engine cannot.
@@ -100,12 +103,10 @@ def load_base(
         require_quantization(section.quantization, device)
     folder = resolve_folder(section)
     dtype, why = precision or choose_dtype(section.dtype, device)
-    model, obstacle = _read_model(section, folder, dtype, longest_tokens)
+    model, obstacle = _read_model(
+        section, folder, device, dtype, longest_tokens=longest_tokens, stays_narrow=stays_narrow
+    )
     config: Any = model.config
-    if config.model_type in SUPPORTED:
-        use_lean_layers(model)
-    if section.quantization:
-        quantize_base(model, device, dtype, section.quantization)
     if not stays_on_cpu:
         model.to(device)
     model.eval()
@@ -147,27 +148,52 @@ def settle_vector_math() -> None:
 
 
 def _read_model(
-    section: ModelSection, folder: Path, dtype: torch.dtype, longest_tokens: int | None
+    section: ModelSection,
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    longest_tokens: int | None,
+    stays_narrow: bool,
 ) -> tuple[nn.Module, str]:
-    """In main memory, and why it shares no prefixes; empty where it does."""
+    """With our layers where they are known, in main memory, or on the device where weights are
+    stored narrow; and why it shares no prefixes, empty where it does."""
     try:
         config = AutoConfig.from_pretrained(folder)
-        if section.quantization and config.model_type not in SUPPORTED:
+        is_supported = config.model_type in SUPPORTED
+        if section.quantization and not is_supported:
             raise ModelError(
                 f"model.quantization: for model types {', '.join(SUPPORTED)} only (got "
                 f"{config.model_type!r}). Remove the knob, or take one of these."
             )
+        stored = _files_format(folder) or dtype
+        widens = dtype == torch.float32 and stored.itemsize < dtype.itemsize
+        is_narrow = section.quantization or (stays_narrow and is_supported and widens)
         obstacle = sharing_obstacle(config, longest_tokens)
         options = {} if obstacle else {"attn_implementation": ATTENTION}
         model: nn.Module = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, **options
+            folder, dtype=stored if is_narrow else dtype, use_safetensors=True, **options
         )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
             f"{section.name}: cannot be loaded ({reason}). Check the folder."
         ) from None
+    if is_supported:
+        use_lean_layers(model)
+    if is_narrow:
+        store_narrow(model, device, dtype, section.quantization)
     return model, obstacle
+
+
+def _files_format(folder: Path) -> torch.dtype | None:
+    """Of all weights in a folder's files, whatever its config.json says; None where there are
+    several, or one that is not for weights."""
+    found = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            found |= {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+    return _FORMATS.get(found.pop()) if len(found) == 1 else None
 
 
 def sharing_obstacle(config: PreTrainedConfig, longest_tokens: int | None) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tooltune.config import LoraSection
 from tooltune.errors import ModelError
 from tooltune.jsonl import read_json, write_json
-from tooltune.model.quantize import dense_weight
+from tooltune.model.quantize import NarrowLinear, dense_weight
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -185,24 +185,31 @@ def adapter_disabled(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def adapter_merged(model: nn.Module) -> Iterator[None]:
     """Inside, each adapter is added to the weight beside it, so that decoding computes one product
-    a layer; then the weights are put back. Narrower weights than float32, which would round the
-    adapter away, keep it beside them."""
+    a layer; then the weights are put back. Weights that compute in less than float32, which would
+    round the adapter away, keep it beside them, and so do quantised ones."""
+    narrow = [layer for layer in model.modules() if isinstance(layer, NarrowLinear)]
     layers = [
         layer
         for layer in lora_layers(model).values()
-        if layer.base.weight.dtype in (torch.float32, torch.float64)
+        if layer.base in narrow or layer.base.weight.dtype in (torch.float32, torch.float64)
     ]
-    saved = [layer.base.weight.detach().clone() for layer in layers]
+    whole = [layer.base for layer in layers if layer.base not in narrow]
+    saved = [base.weight.detach().clone() for base in whole]
     try:
         with torch.no_grad():
+            for each in narrow:
+                each.wide_OI = each.widened()
             for layer in layers:
-                weight = layer.base.weight
+                weight = dense_weight(layer.base)
                 weight.addmm_(layer.lora_B.to(weight), layer.lora_A.to(weight), alpha=layer.scale)
                 layer.is_enabled = False
         yield
     finally:
-        for layer, weight in zip(layers, saved, strict=True):
-            layer.base.weight.data.copy_(weight)
+        for each in narrow:
+            each.wide_OI = None
+        for base, weight in zip(whole, saved, strict=True):
+            base.weight.data.copy_(weight)
+        for layer in layers:
             layer.is_enabled = True
 
 

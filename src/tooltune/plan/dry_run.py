@@ -25,6 +25,7 @@ from tooltune.model.attention import ATTENTION
 from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.load import SUPPORTED
 from tooltune.model.lora import attach_lora
+from tooltune.model.quantize import store_narrow
 from tooltune.packing.tree import TokenSequence, build_tree
 from tooltune.plan.estimate import Plan, make_job
 from tooltune.plan.memory import Job, Memory, static_bytes
@@ -147,8 +148,10 @@ def build_model(job: Job, layers: int) -> nn.Module:
     )
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-            config, dtype=getattr(torch, job.dtype), attn_implementation=ATTENTION
+            config, dtype=getattr(torch, job.linear_dtype), attn_implementation=ATTENTION
         )
+        if job.linear_dtype != job.dtype:
+            store_narrow(model, torch.device("meta"), getattr(torch, job.dtype), None)
         attach_lora(model, lora)
     use_lean_layers(model)
     if job.checkpointing:

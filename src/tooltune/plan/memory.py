@@ -115,6 +115,13 @@ class Job:
             first_layer=self.first_layer,
         )
 
+    @property
+    def linear_dtype(self) -> str:
+        """Of LoRA's frozen linear weights in memory; ours widens 16 bits where they compute."""
+        stored = self.shape.dtype
+        is_widened = self.dtype == "float32" and _BYTES.get(stored) == 2
+        return stored if is_widened and self.trainer.lean_layers else self.dtype
+
     def backward_layers(self, method: Method) -> int:
         """Full fine-tuning trains them all."""
         return self.shape.layers - (0 if method == "full" else self.first_layer)
@@ -227,11 +234,9 @@ def static_bytes(job: Job, method: Method) -> tuple[float, float, float, float, 
         return 4 * count, 0.0, 4 * count, 8 * count, largest_matrix if c < 4 else 0.0
     trained = counted.lora_trainable
     adapter = 4.0 * trained + (c * trained if c < 4 else 0)
-    weights, temporary = float(c * counted.total), 0.0
-    if method == "qlora":
-        weights = QUANTIZED_BYTES[job.quantization] * counted.linear
-        weights += c * (counted.embedding + counted.other)
-        temporary = largest_matrix
+    linear = QUANTIZED_BYTES[job.quantization] if method == "qlora" else _BYTES[job.linear_dtype]
+    weights = linear * counted.linear + c * (counted.embedding + counted.other)
+    temporary = largest_matrix if linear < c else 0.0
     return weights, adapter, 4.0 * trained, 8.0 * trained, temporary
 
 

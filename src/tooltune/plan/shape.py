@@ -42,6 +42,8 @@ class ModelShape:
     output_bias: bool
     mlp_bias: bool
     norms_per_layer: int
+    dtype: str = "float32"
+    """Of the weights as they are published."""
 
     @property
     def qd(self) -> int:
@@ -108,6 +110,7 @@ def read_shape(config: dict[str, Any], *, where: str) -> ModelShape:
         output_bias=bias,
         mlp_bias=bool(config.get("mlp_bias", False)),
         norms_per_layer=fixed.get("norms", 2),
+        dtype=str(config.get("dtype") or config.get("torch_dtype") or "float32"),
     )
 
 

@@ -117,12 +117,15 @@ def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
     }[job.trainer.loss]
     layer, again, spare = _layer_formulas(job)
     quantized = QUANTIZED_BYTES[job.quantization]
+    weights, spare = "c P", f"{spare}16 MiB"
+    if job.linear_dtype != job.dtype:
+        weights, spare = "2 P_linear + c P_other", f"c h i + {spare}"
     saved = f"{kept} A N (all layers)"
     if job.checkpointing:
         saved = f"{kept} c h N (one boundary a layer)"
     return (
         ("sizes", sizes),
-        ("weights", f"c P (LoRA), 4 P (full), {quantized:g} P_linear + c P_other (QLoRA)"),
+        ("weights", f"{weights} (LoRA), 4 P (full), {quantized:g} P_linear + c P_other (QLoRA)"),
         ("adapter", "4 P_l + c P_l (float32 master and its copy in the compute dtype)"),
         ("gradients", "4 P_l (LoRA, QLoRA), 4 P (full)"),
         ("optimizer", "8 P_l (two float32 Adam moments), 8 P (full)"),
@@ -131,7 +134,7 @@ def explain_terms(job: Job) -> Sequence[tuple[str, str]]:
         ("recomputed", again),
         ("attention", "0 (fused kernel)" if job.trainer.attention == "fused" else "6 heads s N"),
         ("logits", loss),
-        ("workspace", f"{spare}16 MiB; it and logits or recomputed are the peak, not their sum"),
+        ("workspace", f"{spare}; it and logits or recomputed are the peak, not their sum"),
         ("fragmentation", f"{100 * job.fragmentation:.0f} % of the above"),
     )
 

@@ -25,6 +25,7 @@ def prepare_training(
         longest_tokens=longest_tokens,
         precision=precision,
         stays_on_cpu=recipe.train.shard_base,
+        stays_narrow=not recipe.train.shard_base,  # a shard's weights are of one format
     )
     torch.manual_seed(recipe.train.seed)
     attach_lora(loaded.model, recipe.lora)
