@@ -29,7 +29,7 @@ def main(settings: dict[str, Any]) -> None:
     section = ModelSection(
         name=settings["model"], device=device, quantization=settings["quantization"]
     )
-    loaded = load_base(section, stays_narrow=True)
+    loaded = load_base(section)
     model = loaded.model
     torch.manual_seed(7)
     attach_lora(model, LORA)

@@ -33,8 +33,8 @@ class ModelSection(_Section):
     revision: str | None = None
     """Commit or tag of a Hugging Face id; None takes the default branch."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Of the frozen base. `auto`: bfloat16 where the hardware multiplies it, float16 on Turing
-    GPUs, float32 elsewhere; the run says which it took and why."""
+    """In which the frozen base computes. `auto`: bfloat16 where the hardware multiplies it, float16
+    on Turing GPUs, float32 elsewhere; the run says which it took and why."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; `auto` takes a GPU if there is one."""
     quantization: Quantization | None = None

@@ -18,10 +18,10 @@ from tooltune.model.generate import Decoder
 from tooltune.model.load import LoadedModel, load_base, resolve_folder
 from tooltune.model.lora import (
     adapter_disabled,
-    adapter_merged,
     attach_lora,
     load_adapter,
     read_adapter_config,
+    weights_for_decoding,
 )
 from tooltune.rundir import RunDir
 from tooltune.servers.spec import read_specs
@@ -36,11 +36,11 @@ def play_cases(run: RunDir, *, config: Path, cases: Path | None) -> dict[str, An
         decoder = Decoder(loaded)
 
         def complete_as_base(prompts: list[list[int]], **limits: Any) -> Any:
-            with adapter_disabled(loaded.model):
+            with adapter_disabled(loaded.model), weights_for_decoding(loaded.model):
                 return decoder.complete(prompts, **limits)
 
         def complete_as_tuned(prompts: list[list[int]], **limits: Any) -> Any:
-            with adapter_merged(loaded.model):
+            with weights_for_decoding(loaded.model):
                 return decoder.complete(prompts, **limits)
 
         with terminal.progress() as show:
@@ -70,13 +70,14 @@ def talk(run: RunDir, *, config: Path) -> None:
     """The tuned model in the terminal, with the servers attached."""
     read_specs(config)  # chat reads it too, but only after seconds of loading
     loaded, renderer = _load_tuned(run)
-    chat(
-        config,
-        renderer=renderer,
-        complete=Decoder(loaded).complete,
-        system=_system_text(run),
-        console=terminal.console,
-    )
+    with weights_for_decoding(loaded.model):
+        chat(
+            config,
+            renderer=renderer,
+            complete=Decoder(loaded).complete,
+            system=_system_text(run),
+            console=terminal.console,
+        )
 
 
 def load_renderer(model: str) -> Renderer:

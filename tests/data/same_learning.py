@@ -32,7 +32,7 @@ def losses(
 ) -> Iterator[tuple[float, float]]:
     """Loss and seconds of one update after another, at a constant learning rate."""
     section = recipe.model.model_copy(update={"dtype": "float32"})
-    model = load_base(section, longest_tokens=examples.longest_tokens, stays_narrow=True).model
+    model = load_base(section, longest_tokens=examples.longest_tokens).model
     torch.manual_seed(recipe.train.seed)
     attach_lora(model, recipe.lora.model_copy(update={"dropout": 0.0}))
     parameters = trainable_parameters(model)

@@ -14,7 +14,6 @@ from tooltune.model.load import load_base
 from tooltune.model.lora import (
     LoraLinear,
     adapter_disabled,
-    adapter_merged,
     adapter_state,
     attach_lora,
     load_adapter,
@@ -22,6 +21,7 @@ from tooltune.model.lora import (
     read_adapter_config,
     save_adapter,
     trainable_parameters,
+    weights_for_decoding,
 )
 from tooltune.packing.tree import TokenSequence, build_tree
 
@@ -157,14 +157,16 @@ def test_a_merged_adapter_computes_the_same_and_leaves_no_trace(tiny_llama_folde
     model = adapted(tiny_llama_folder)
     tuned = logits_of(model)
     weights = {name: p.clone() for name, p in model.named_parameters()}
-    with adapter_merged(model):
+    with weights_for_decoding(model):
         inside = logits_of(model)
         assert torch.allclose(inside, tuned, atol=1e-5)
         with adapter_disabled(model):
             assert torch.equal(logits_of(model), inside), "the weights hold the adapter"
         assert torch.equal(logits_of(model), inside), "and it is not added twice"
-    with pytest.raises(KeyboardInterrupt), adapter_merged(model):
+    with pytest.raises(KeyboardInterrupt), weights_for_decoding(model):
         raise KeyboardInterrupt
+    with adapter_disabled(model), weights_for_decoding(model):
+        assert torch.equal(logits_of(model), logits_of(base_model(tiny_llama_folder)))
     assert torch.equal(logits_of(model), tuned)
     assert all(torch.equal(p, weights[name]) for name, p in model.named_parameters())
 

@@ -183,15 +183,17 @@ def adapter_disabled(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def adapter_merged(model: nn.Module) -> Iterator[None]:
-    """Inside, each adapter is added to the weight beside it, so that decoding computes one product
-    a layer; then the weights are put back. Weights that compute in less than float32, which would
-    round the adapter away, keep it beside them, and so do quantised ones."""
+def weights_for_decoding(model: nn.Module) -> Iterator[None]:
+    """Inside, narrow weights are wide, and each enabled adapter is added to the weight beside it:
+    decoding then computes one product a layer. Afterwards all is as it was. Quantised weights, and
+    those that compute in less than float32, which would round the adapter away, keep it beside
+    them."""
     narrow = [layer for layer in model.modules() if isinstance(layer, NarrowLinear)]
     layers = [
         layer
         for layer in lora_layers(model).values()
-        if layer.base in narrow or layer.base.weight.dtype in (torch.float32, torch.float64)
+        if layer.is_enabled
+        and (layer.base in narrow or layer.base.weight.dtype in (torch.float32, torch.float64))
     ]
     whole = [layer.base for layer in layers if layer.base not in narrow]
     saved = [base.weight.detach().clone() for base in whole]
