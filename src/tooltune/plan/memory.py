@@ -235,7 +235,7 @@ def static_bytes(job: Job, method: Method) -> tuple[float, float, float, float, 
     trained = counted.lora_trainable
     adapter = 4.0 * trained + (c * trained if c < 4 else 0)
     linear = QUANTIZED_BYTES[job.quantization] if method == "qlora" else _BYTES[job.linear_dtype]
-    weights = linear * counted.linear + c * (counted.embedding + counted.other)
+    weights = float(linear * counted.linear + c * (counted.embedding + counted.other))
     temporary = largest_matrix if linear < c else 0.0
     return weights, adapter, 4.0 * trained, 8.0 * trained, temporary
 
