@@ -97,6 +97,24 @@ _TINY_SHAPE = {
 }
 
 
+@pytest.fixture(scope="session")
+def tiny_llama_in_16_bits(
+    tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Weights and all in bfloat16, as models are published."""
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path_factory.mktemp("narrow") / "llama"
+    shutil.copytree(tiny_llama_folder, folder)
+    file = folder / "model.safetensors"
+    weights = {name: weight.to(torch.bfloat16) for name, weight in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
+    return folder
+
+
 def _save_tiny_model(config: object, tokenizer_folder: Path, folder: Path) -> Path:
     import shutil
 

@@ -130,14 +130,15 @@ checkpoint_every_steps = 100
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """18 conversations of one system text, 6 to validate, a recipe, and the run of one process."""
+def folder(tiny_llama_in_16_bits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """18 conversations of one system text, 6 to validate, a recipe whose base is stored in fewer
+    bits than it computes in, and the run of one process."""
     folder = tmp_path_factory.mktemp("two")
     rows = [greeted(number).to_dict() for number in range(24)]
     write_jsonl(folder / "train.jsonl", rows[:18])
     write_jsonl(folder / "validation.jsonl", rows[18:])
-    (folder / "recipe.toml").write_text(RECIPE.format(model=tiny_llama_folder, calls=0))
-    (folder / "decoding.toml").write_text(RECIPE.format(model=tiny_llama_folder, calls=2))
+    (folder / "recipe.toml").write_text(RECIPE.format(model=tiny_llama_in_16_bits, calls=0))
+    (folder / "decoding.toml").write_text(RECIPE.format(model=tiny_llama_in_16_bits, calls=2))
     return folder
 
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType
 from gguf.quants import dequantize, quantize
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tooltune.config import LoraSection, ModelSection, Quantization
@@ -82,21 +81,14 @@ def packed(plain: nn.Module, kind: Quantization) -> nn.Module:
     return model
 
 
-@pytest.fixture(params=["bfloat16", "float16"])
-def narrow_folder(tiny_llama_folder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """The tiny model with weights of 16 bits."""
-    folder = tmp_path / "narrow"
-    shutil.copytree(tiny_llama_folder, folder)
-    file, dtype = folder / "model.safetensors", getattr(torch, request.param)
-    weights = {name: weight.to(dtype) for name, weight in load_file(file).items()}
-    save_file(weights, file, metadata={"format": "pt"})
-    return folder
+def in_float32(folder: Path) -> nn.Module:
+    return load_base(ModelSection(name=str(folder), dtype="float32", device="cpu")).model
 
 
-def in_float32(folder: Path, *, is_sharded: bool = False) -> nn.Module:
-    """Sharded or not the model is whole here; only then are its weights."""
-    section = ModelSection(name=str(folder), dtype="float32", device="cpu")
-    return load_base(section, is_sharded=is_sharded).model
+def with_its_weights(whole: nn.Module, narrow: nn.Module) -> nn.Module:
+    for name, parameter in narrow.named_parameters():
+        whole.get_parameter(name).data = parameter.detach().float()
+    return whole
 
 
 def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
@@ -179,11 +171,11 @@ def test_no_dense_weight_waits_for_the_backward_pass(packed: nn.Module) -> None:
 
 @pytest.mark.parametrize("is_recomputed", [False, True])
 def test_weights_of_16_bits_train_in_float32_bit_for_bit(
-    narrow_folder: Path, is_recomputed: bool
+    plain: nn.Module, tiny_llama_in_16_bits: Path, is_recomputed: bool
 ) -> None:
-    whole, narrow = (in_float32(narrow_folder, is_sharded=each) for each in (True, False))
-    for layer in linear_layers(whole.model).values():  # type: ignore[arg-type]
-        assert layer.weight.dtype == torch.float32
+    narrow = in_float32(tiny_llama_in_16_bits)
+    whole = with_its_weights(plain, narrow)
+    assert all(parameter.itemsize == 4 for parameter in whole.parameters())
     for name, parameter in narrow.named_parameters():
         is_linear = isinstance(narrow.get_submodule(name.rpartition(".")[0]), NarrowLinear)
         assert parameter.itemsize == (2 if is_linear else 4), name
@@ -209,10 +201,10 @@ def test_weights_of_32_bits_stay_whole_whatever_the_config_says(
 
 
 def test_decoding_widens_a_narrow_base_once(
-    narrow_folder: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_llama_in_16_bits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The layers below the adapter too."""
-    narrow = in_float32(narrow_folder)
+    narrow = in_float32(tiny_llama_in_16_bits)
     with_random_adapter(narrow, first_layer=1)
     tree = build_tree([TokenSequence(TOKENS, np.ones(11, np.uint8))])
     with torch.no_grad():

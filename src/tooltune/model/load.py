@@ -85,12 +85,12 @@ def load_base(
     *,
     longest_tokens: int | None = None,
     precision: tuple[torch.dtype, str] | None = None,
-    is_sharded: bool = False,
+    stays_on_cpu: bool = False,
 ) -> LoadedModel:
     """A model whose attention is not a tree's up to `longest_tokens` (None: no limit) is loaded
-    with its own, and shares no prefixes. `precision` is a dtype chosen before, and why. Linear
-    weights of 16 bits that compute in float32 stay in 16 (`NarrowLinear`). With `is_sharded` all
-    are of one dtype, and the caller moves them.
+    with its own, and shares no prefixes. `precision` is a dtype chosen before, and why;
+    `stays_on_cpu` leaves moving to the caller. Linear weights of 16 bits that compute in float32
+    stay in 16 (`NarrowLinear`).
 
     Raises ModelError for unreadable weights, for a model that cannot be trained even so, and where
     the recipe asks for fewer bits and the machine or the engine cannot.
@@ -103,10 +103,10 @@ def load_base(
     folder = resolve_folder(section)
     dtype, why = precision or choose_dtype(section.dtype, device)
     model, obstacle = _read_model(
-        section, folder, device, dtype, longest_tokens=longest_tokens, is_sharded=is_sharded
+        section, folder, torch.device("cpu") if stays_on_cpu else device, dtype, longest_tokens
     )
     config: Any = model.config
-    if not is_sharded:
+    if not stays_on_cpu:
         model.to(device)
     model.eval()
     if config.model_type not in SUPPORTED:
@@ -151,9 +151,7 @@ def _read_model(
     folder: Path,
     device: torch.device,
     dtype: torch.dtype,
-    *,
     longest_tokens: int | None,
-    is_sharded: bool,
 ) -> tuple[nn.Module, str]:
     """With our layers where they are known, in main memory, or on the device where weights are
     stored narrow; and why it shares no prefixes, empty where it does."""
@@ -167,7 +165,7 @@ def _read_model(
             )
         stored = _files_format(folder) or dtype
         is_widened = dtype == torch.float32 and stored.itemsize < dtype.itemsize
-        is_narrow = section.quantization or (is_widened and is_supported and not is_sharded)
+        is_narrow = section.quantization or (is_widened and is_supported)
         obstacle = sharing_obstacle(config, longest_tokens)
         options = {} if obstacle else {"attn_implementation": ATTENTION}
         model: nn.Module = AutoModelForCausalLM.from_pretrained(

@@ -24,7 +24,7 @@ def prepare_training(
         recipe.model,
         longest_tokens=longest_tokens,
         precision=precision,
-        is_sharded=recipe.train.shard_base,
+        stays_on_cpu=recipe.train.shard_base,
     )
     torch.manual_seed(recipe.train.seed)
     attach_lora(loaded.model, recipe.lora)
