@@ -132,6 +132,20 @@ def test_q8_0_has_the_numbers_of_gguf(
     assert torch.equal(dense_weight(packed.to(torch.float64)), expected.to(dtype)), "other scales"
 
 
+def test_the_base_computes_in_its_dtype_whatever_its_file_is_stored_in(
+    plain: nn.Module, kind: Quantization
+) -> None:
+    """Embedding, norms and head are rounded to it as loading would."""
+    narrow = copy.deepcopy(plain).bfloat16()
+    store_narrow(narrow, torch.device("cpu"), torch.float32, kind)
+    for layer in linear_layers(narrow).values():
+        assert dense_weight(layer).dtype == torch.float32
+    wide = copy.deepcopy(plain).bfloat16().float()
+    store_narrow(wide, torch.device("cpu"), torch.float32, kind)
+    got, truth = (loss_and_gradients(with_random_adapter(model)) for model in (narrow, wide))
+    assert all(map(torch.equal, got, truth))
+
+
 def test_loss_and_gradients_are_those_of_the_widened_weights(
     plain: nn.Module, packed: nn.Module, kind: Quantization
 ) -> None:
