@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,9 +15,11 @@ from torch import nn
 from tooltune.chat.render import Renderer
 from tooltune.config import ModelSection
 from tooltune.messages import Message
+from tooltune.model import generate
 from tooltune.model.decode import GROW_PLACES
-from tooltune.model.generate import Completion, Decoder, End
+from tooltune.model.generate import Completion, Decoder, End, key_value_bytes
 from tooltune.model.load import LoadedModel, load_base
+from tooltune.plan.dry_run import AllocationTracker
 
 SYSTEM = [7, 300, 41, 41, 90, 12, 5, 260]
 PROMPTS = {
@@ -151,6 +154,41 @@ def test_more_prompts_than_rows_are_decoded_in_batches(folder: Path) -> None:
     )
     assert made == complete(folder, prompts, 5)
     assert finished == [8, 8, len(prompts) - 16]
+
+
+def test_a_batch_has_no_more_rows_than_its_keys_and_values_may_take(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that is beyond it by itself is a batch of its own; what all share counts once."""
+    prompts = [[*SYSTEM, *range(20, 20 + own)] for own in (1, 2, 3, 90, 4, 5)]
+    loaded = ours(folder)
+    of_token = key_value_bytes(loaded.model, loaded.dtype)
+    layer_k = loaded.model.model.layers[0].self_attn.k_proj.weight  # type: ignore[union-attr,index]
+    layers = len(loaded.model.model.layers)  # type: ignore[union-attr,arg-type]
+    assert of_token == 2 * layers * len(layer_k) * 4
+    monkeypatch.setattr(generate, "STATE_BYTES", (3 * GROW_PLACES + 9) * of_token)
+    finished: list[int] = []
+    made = Decoder(loaded).complete(
+        prompts, max_new_tokens=5, stop_token_ids=(), progress=finished.append
+    )
+    assert made == complete(folder, prompts, 5)
+    assert finished == [3, 1, 2]
+
+
+def test_keys_and_values_are_not_there_twice(folder: Path) -> None:
+    """Of the tree and of the rows; of the tiny model's two layers at once it would be 3.1 times."""
+    loaded = ours(folder)
+    prompts = [[*SYSTEM, *np.random.default_rng(row).integers(3, 500, 400)] for row in range(8)]
+    with torch.inference_mode(), AllocationTracker() as tracker:
+        state, _, _ = Decoder(loaded, prefill_tokens=1)._prefill(prompts)
+    rows = sum(
+        tensor.nbytes
+        for group in state.groups
+        for tensors in (group.own_k, group.own_v)
+        for tensor in tensors
+    )
+    assert rows > 8 * 400 * key_value_bytes(loaded.model, loaded.dtype)
+    assert tracker.peak < 2.3 * rows
 
 
 @pytest.mark.parametrize("prefill_tokens", [1, 6, 14, 25])

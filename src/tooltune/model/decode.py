@@ -107,7 +107,8 @@ def kept_rows(groups: list[DecodeRows], kept: Tensor) -> list[DecodeRows]:
         inside = kept[(kept >= start) & (kept < end)] - start
         if 0 < len(inside) < len(group.lengths_B):
             for tensors in (group.own_k, group.own_v):
-                tensors[:] = [tensor[inside] for tensor in tensors]
+                for layer, tensor in enumerate(tensors):
+                    tensors[layer] = tensor[inside]
             group.lengths_B = group.lengths_B[inside]
         left += [group] if len(inside) else []
         start = end

@@ -25,6 +25,9 @@ from tooltune.packing.pack import cut_tree
 from tooltune.packing.tree import IntArray, Piece, PrefixTree, TokenSequence, build_tree
 
 COMPACT_FRACTION = 0.75
+STATE_BYTES = 2**31
+"""Of the keys and values that a batch's rows have of their own when decoding begins. The same on
+every machine, for a batch's rows round together."""
 
 
 class End(Enum):
@@ -44,7 +47,7 @@ class Completion:
 
 @dataclass(slots=True)
 class Decoder:
-    """A model that completes prompts, `batch_rows` at a time."""
+    """A model that completes prompts, at most `batch_rows` and STATE_BYTES at a time."""
 
     loaded: LoadedModel
     batch_rows: int = 240
@@ -62,8 +65,7 @@ class Decoder:
     ) -> list[Completion]:
         """The most likely continuation of each prompt; `progress` gets the rows just finished."""
         completions: list[Completion] = []
-        for start in range(0, len(prompts), self.batch_rows):
-            batch = prompts[start : start + self.batch_rows]
+        for batch in self._batches(prompts):
             longest = max(map(len, batch)) + max_new_tokens
             if not self.loaded.shares_prefixes or longest > (self.loaded.window_tokens or longest):
                 completions += self._complete_alone(batch, max_new_tokens, stop_token_ids)
@@ -73,6 +75,21 @@ class Decoder:
                 )
             progress(len(batch))
         return completions
+
+    def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
+        """In their order."""
+        loaded = self.loaded
+        of_token = key_value_bytes(loaded.model, loaded.dtype) if loaded.shares_prefixes else 0
+        shared_tokens = _shared_tokens(prompts) if prompts else 0
+        start, used = 0, 0
+        for end, prompt in enumerate(prompts):
+            own = (len(prompt) - shared_tokens + GROW_PLACES) * of_token
+            if end > start and (end - start == self.batch_rows or used + own > STATE_BYTES):
+                yield prompts[start:end]
+                start, used = end, 0
+            used += own
+        if prompts:
+            yield prompts[start:]
 
     def _complete_alone(
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Sequence[int]
@@ -146,12 +163,7 @@ class Decoder:
         hidden_BD = torch.cat([hidden for hidden, _ in passes])[torch.from_numpy(row_B).to(device)]
         token_B = model.lm_head(hidden_BD).argmax(-1)  # type: ignore[operator]
         position_B = torch.tensor([len(tokens) for tokens in prompts], device=device)
-        # Pieces in depth-first order are the tree.
-        captured = [
-            tuple(torch.cat(part, dim=2) for part in zip(*pairs, strict=True))
-            for pairs in zip(*(captured.values() for _, captured in passes), strict=True)
-        ]
-        return _decode_state(tree, captured), token_B, position_B
+        return _decode_state(tree, [captured for _, captured in passes]), token_B, position_B
 
     def _next_tokens(self, state: DecodeState, token_B: Tensor, position_B: Tensor) -> Tensor:
         model = self.loaded.model
@@ -201,19 +213,48 @@ def _run_piece(
         yield from _run_piece(model, tree, below, leaf_Q, (*ancestors, captured))
 
 
-def _decode_state(tree: PrefixTree, captured: list[tuple[Tensor, ...]]) -> DecodeState:
-    """Split each layer's keys and values into the part all rows share and each row's own."""
+def key_value_bytes(model: Any, dtype: torch.dtype) -> int:
+    """Of one token's keys and values in all layers."""
+    config = model.config
+    heads = config.num_attention_heads
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return int(
+        2 * config.num_hidden_layers * config.num_key_value_heads * head_size * dtype.itemsize
+    )
+
+
+def _shared_tokens(prompts: Sequence[Sequence[int]]) -> int:
+    """With which all begin: the first and the last in lexicographic order do."""
+    rows = [list(prompt) for prompt in prompts]
+    pairs = enumerate(zip(min(rows), max(rows), strict=False))
+    return next((place for place, pair in pairs if pair[0] != pair[1]), len(min(rows, key=len)))
+
+
+def _decode_state(tree: PrefixTree, pieces: list[KeysValues]) -> DecodeState:
+    """Split each layer's keys and values into the part all rows share and each row's own.
+
+    A layer's is taken out of `pieces`, which in depth-first order are the tree, as the layer's of
+    the rows are made: all layers' of both would be twice the memory.
+    """
     first = tree.segments()[0]
     # A row that ends inside the shared segment has no token of its own; it keeps its last one.
     root = (
         min(first.end, int(tree.leaf_S.min())) if first.subtree_end == tree.distinct_tokens else 0
     )
-    paths = [tree.path(int(leaf))[root:] for leaf in tree.leaf_S]
-    return DecodeState(
-        root_k=[k[:, :, :root].contiguous() for k, _ in captured],
-        root_v=[v[:, :, :root].contiguous() for _, v in captured],
-        groups=[_decode_rows(group, captured) for group in _by_length(paths)],
-    )
+    groups = list(_by_length([tree.path(int(leaf))[root:] for leaf in tree.leaf_S]))
+    device = next(iter(pieces[0].values()))[0].device
+    places = [torch.from_numpy(_padded(group)).to(device) for group in groups]
+    lengths = [torch.tensor([len(path) for path in group], device=device) for group in groups]
+    state = DecodeState([], [], [DecodeRows([], [], each, torch.empty(0)) for each in lengths])
+    for layer in sorted(pieces[0]):
+        parts = zip(*(piece.pop(layer) for piece in pieces), strict=True)
+        k, v = (torch.cat(part, dim=2) for part in parts)
+        state.root_k.append(k[:, :, :root].contiguous())
+        state.root_v.append(v[:, :, :root].contiguous())
+        for rows, index_BM in zip(state.groups, places, strict=True):
+            rows.own_k.append(_gathered(k[0], index_BM))
+            rows.own_v.append(_gathered(v[0], index_BM))
+    return state
 
 
 def _by_length(paths: list[IntArray]) -> Iterator[list[IntArray]]:
@@ -226,19 +267,12 @@ def _by_length(paths: list[IntArray]) -> Iterator[list[IntArray]]:
             start = end
 
 
-def _decode_rows(paths: list[IntArray], captured: list[tuple[Tensor, ...]]) -> DecodeRows:
-    device = captured[0][0].device
+def _padded(paths: list[IntArray]) -> IntArray:
+    """(B, M): the tokens of each row's places, the longest row first; any for those to come."""
     padded = np.zeros((len(paths), len(paths[0]) + GROW_PLACES), dtype=np.int64)
     for row, path in enumerate(paths):
         padded[row, : len(path)] = path
-    index_BM = torch.from_numpy(padded).to(device)
-    own = [tuple(_gathered(tensor[0], index_BM) for tensor in pair) for pair in captured]
-    return DecodeRows(
-        own_k=[k for k, _ in own],
-        own_v=[v for _, v in own],
-        lengths_B=torch.tensor([len(path) for path in paths], device=device),
-        hidden_BM=torch.empty(0),
-    )
+    return padded
 
 
 def _gathered(tensor_GTK: Tensor, index_BM: Tensor) -> Tensor:
