@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tooltune.config import LINEAR_LAYERS
 from tooltune.errors import ConfigError
+from tooltune.model.load import SUPPORTED
 from tooltune.plan.dry_run import (
     AllocationTracker,
     build_model,
@@ -25,6 +26,7 @@ from tooltune.plan.duration import flops_per_token
 from tooltune.plan.estimate import plan
 from tooltune.plan.memory import TRAINERS, Job, estimate_memory
 from tooltune.plan.request import make_request
+from tooltune.plan.shape import LEAN_FAMILIES
 from tooltune.plan.tables import load_tables
 from tooltune.plan.workload import workload_from_averages
 
@@ -67,6 +69,19 @@ def test_the_closed_form_of_our_engine_agrees_with_its_dry_run(checkpointing, dt
     # The closed form counts cuBLAS's workspace; the fake run has only tensors.
     tensors_and_workspace = ran.peak_bytes + 16 * 2**20
     assert estimate_memory(job, "lora").allocated == pytest.approx(tensors_and_workspace, rel=0.08)
+
+
+@pytest.mark.parametrize("model", ["Qwen/Qwen3-0.6B", "google/gemma-3-1b-it"])
+def test_only_layers_of_ours_store_16_bits_where_float32_computes(model):
+    job = engine_job(shape=load_tables().shape(model), dtype="float32")
+    counted = job.parameters()
+    linear = 2 if model.startswith("Qwen") else 4
+    whole = 4 * (counted.embedding + counted.other) + linear * counted.linear
+    assert estimate_memory(job, "lora").weights == whole
+    assert estimate_memory(replace(job, trainer=TRAINERS["trl"]), "lora").weights == (
+        4 * counted.total
+    )
+    assert SUPPORTED == LEAN_FAMILIES
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])

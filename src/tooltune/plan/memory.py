@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from tooltune.config import Quantization
-from tooltune.plan.shape import ModelShape, Parameters, count_parameters
+from tooltune.plan.shape import LEAN_FAMILIES, ModelShape, Parameters, count_parameters
 
 GIB = 2**30
 Method = Literal["full", "lora", "qlora"]
@@ -118,9 +118,9 @@ class Job:
     @property
     def linear_dtype(self) -> str:
         """Of LoRA's frozen linear weights in memory; ours widens 16 bits where they compute."""
-        stored = self.shape.dtype
-        is_widened = self.dtype == "float32" and _BYTES.get(stored) == 2
-        return stored if is_widened and self.trainer.lean_layers else self.dtype
+        is_ours = self.trainer.lean_layers and self.shape.family in LEAN_FAMILIES
+        is_widened = self.dtype == "float32" and _BYTES.get(self.shape.dtype) == 2
+        return self.shape.dtype if is_ours and is_widened else self.dtype
 
     def backward_layers(self, method: Method) -> int:
         """Full fine-tuning trains them all."""

@@ -22,6 +22,9 @@ _FAMILIES: dict[str, dict[str, Any]] = {
     "qwen3": {"qk_norm": True, "head_dim": 128},
 }
 
+LEAN_FAMILIES = ("llama", "qwen2", "qwen3")
+"""Whose layers are our own: SUPPORTED of model/load.py, which cannot be asked without torch."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
