@@ -214,9 +214,7 @@ def test_weights_of_32_bits_stay_whole_whatever_the_config_says(
     assert all(map(torch.equal, narrow.parameters(), whole.parameters()))
 
 
-def test_decoding_widens_a_narrow_base_once(
-    tiny_llama_in_16_bits: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_decoding_widens_a_narrow_base_once(tiny_llama_in_16_bits: Path) -> None:
     """The layers below the adapter too."""
     narrow = in_float32(tiny_llama_in_16_bits)
     with_random_adapter(narrow, first_layer=1)
@@ -255,7 +253,6 @@ def test_a_quantised_base_was_never_whole_in_memory(smollm2_folder: Path) -> Non
     linear = 30 * (576 * (2 * 576 + 2 * 192) + 3 * 576 * 1536) / 2**20
     embedding = 49152 * 576 / 2**20
     assert float(done.stdout) < 4 * embedding + BYTES["q8_0"] * linear + 150
-    assert (4 - BYTES["q8_0"]) * linear > 80, "control"
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="Linux tells")

@@ -78,9 +78,11 @@ class Decoder:
 
     def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
         """In their order."""
+        if not prompts:
+            return
         loaded = self.loaded
         of_token = key_value_bytes(loaded.model, loaded.dtype) if loaded.shares_prefixes else 0
-        shared_tokens = _shared_tokens(prompts) if prompts else 0
+        shared_tokens = _shared_tokens(prompts)
         start, used = 0, 0
         for end, prompt in enumerate(prompts):
             own = (len(prompt) - shared_tokens + GROW_PLACES) * of_token
@@ -88,8 +90,7 @@ class Decoder:
                 yield prompts[start:end]
                 start, used = end, 0
             used += own
-        if prompts:
-            yield prompts[start:]
+        yield prompts[start:]
 
     def _complete_alone(
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Sequence[int]

@@ -193,9 +193,12 @@ def weights_for_decoding(model: nn.Module) -> Iterator[None]:
         layer
         for layer in lora_layers(model).values()
         if layer.is_enabled
-        and (layer.base in narrow or layer.base.weight.dtype in (torch.float32, torch.float64))
+        and (
+            isinstance(layer.base, NarrowLinear)
+            or layer.base.weight.dtype in (torch.float32, torch.float64)
+        )
     ]
-    whole = [layer.base for layer in layers if layer.base not in narrow]
+    whole = [layer.base for layer in layers if not isinstance(layer.base, NarrowLinear)]
     saved = [base.weight.detach().clone() for base in whole]
     try:
         with torch.no_grad():
