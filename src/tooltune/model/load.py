@@ -163,9 +163,9 @@ def _read_model(
                 f"model.quantization: for model types {', '.join(SUPPORTED)} only (got "
                 f"{config.model_type!r}). Remove the knob, or take one of these."
             )
-        stored = _files_format(folder) or dtype
-        is_widened = dtype == torch.float32 and stored.itemsize < dtype.itemsize
-        is_narrow = section.quantization or (is_widened and is_supported)
+        may_be_narrow = section.quantization or (is_supported and dtype == torch.float32)
+        stored = (_files_format(folder) if may_be_narrow else None) or dtype
+        is_narrow = section.quantization or stored.itemsize < dtype.itemsize
         obstacle = sharing_obstacle(config, longest_tokens)
         options = {} if obstacle else {"attn_implementation": ATTENTION}
         model: nn.Module = AutoModelForCausalLM.from_pretrained(
