@@ -46,6 +46,7 @@ def main(settings: dict[str, Any]) -> None:
     optimizer = torch.optim.AdamW(
         trainable_parameters(model), lr=train.learning_rate, weight_decay=0.0, fused=True
     )
+    scaler = torch.amp.GradScaler(device, enabled=loaded.dtype == torch.float16)
     say(
         answers,
         trainer=" ".join(filter(None, ("tooltune", section.quantization, SHORT[loaded.dtype]))),
@@ -57,7 +58,9 @@ def main(settings: dict[str, Any]) -> None:
     while wait_for_step():
         sequences = draw_step(workload, step, model.config.vocab_size)
         start = now(device)
-        record = train_step(model, optimizer, sequences, train=train, step=step, epoch=1)
+        record = train_step(
+            model, optimizer, sequences, train=train, step=step, epoch=1, scaler=scaler
+        )
         seconds = now(device) - start
         flops = step_flops(model, build_tree(sequences))
         say(answers, loss=record.loss, seconds=seconds, flops=flops, peak_gib=peak_gib(device))

@@ -35,12 +35,14 @@ OTHER_SETTINGS = {
 """Of ours, beside the fastest: less memory, and the least."""
 TABLE_COLUMNS = 130
 NUMBER_FORMATS = ("fp32", "bf16", "bf16 autocast")
+GPU_FORMATS = (*NUMBER_FORMATS, "fp16 autocast")
+"""GPUs before compute capability 8.0 have units for float16 only."""
 LARGER_BATCH = 4
 WORTH_ITS_MEMORY = 0.95
 """The peer takes several examples at a time only where that saves more than 5 % of the time."""
-PATIENCE = 3
+PATIENCE, LEAST_PATIENCE_SECONDS = 3, 60
 """A trial is not waited for longer than this many times the fastest one's seconds: bfloat16 takes
-minutes a step on processors without units for it."""
+minutes a step on processors without units for it. The first step has setting up in it."""
 
 
 def main() -> int:
@@ -75,7 +77,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument(
         "--peer-format",
-        choices=NUMBER_FORMATS,
+        choices=GPU_FORMATS,
         help="no trials: the peer takes this, one at a time",
     )
     parser.add_argument(
@@ -146,7 +148,10 @@ def run(options: argparse.Namespace, folder: Path, console: Console) -> list[Res
     if options.device == "cuda" and not options.workload:
         memory = settings | {"checkpointing": True, "examples_at_a_time": 4, "steps": 1}
         memory["micro_batch_tokens"] = 4 * 2048
-        results.append(measure(RECIPE, memory, not options.ours_only, console))
+        try:
+            results.append(measure(RECIPE, memory, not options.ours_only, console))
+        except SideError as error:  # too large for the card: the others' results stay
+            console.print(f"{RECIPE.name}: {error}", markup=False, soft_wrap=True)
     return results
 
 
@@ -169,7 +174,7 @@ def choose_peer_settings(settings: dict[str, Any], console: Console) -> dict[str
         tried = {"number_format": number_format, "examples_at_a_time": at_a_time}
         tried |= {"adapter": None, "steps": 1, "workload": asdict(TRIAL)}
         name = f"trial of the peer: {number_format}, {at_a_time} at a time"
-        patience = None if fastest is None else PATIENCE * fastest
+        patience = None if fastest is None else max(PATIENCE * fastest, LEAST_PATIENCE_SECONDS)
         with Side("bench.peer", settings | tried) as peer:
             try:
                 for _ in ("warm-up", "measured"):
@@ -181,7 +186,7 @@ def choose_peer_settings(settings: dict[str, Any], console: Console) -> dict[str
         return taken
 
     by_format: dict[str, float] = {}
-    for name in NUMBER_FORMATS:
+    for name in GPU_FORMATS if settings["device"] == "cuda" else NUMBER_FORMATS:
         by_format[name] = seconds(name, 1, min(by_format.values(), default=None))
     chosen = min(by_format, key=by_format.__getitem__)
     fastest = by_format[chosen]

@@ -14,6 +14,8 @@ from typing import Any, Self
 from tooltune.errors import ModelError
 
 ROOT = Path(__file__).parents[1]
+ONE_GPU = {"CUDA_VISIBLE_DEVICES": "0"}
+"""Unless the user has chosen: with more in sight the peer wants torchrun."""
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -45,7 +47,7 @@ class Side:
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env=os.environ | environment,
+            env=ONE_GPU | os.environ | environment,
         )
         self.module = module
         self.ready = self._read()

@@ -1,7 +1,6 @@
 """The kernels of tree attention against the dense mask, also behind tokens computed before.
 
-What they do to a model's gradients: gradient/test_tree_training.py. FlexAttention runs forward
-only on a processor, uncompiled; its compiled kernel needs a GPU and is not tested here.
+What they do to a model's gradients: gradient/test_tree_training.py. Those of GPUs: test_flex.py.
 """
 
 import numpy as np
@@ -9,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tooltune.model.attention import Kernel, fastest_kernel, tree_attention, tree_layout
+from tooltune.model.attention import Kernel, tree_attention, tree_layout
+from tooltune.model.fastest import Heads, fastest_kernel
 from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
 
 SCALE = 0.3
@@ -138,13 +138,12 @@ def test_of_some_tokens_every_kernel_has_the_gradients_of_the_dense_mask(
         ("cpu", torch.float32, "segments"),
         ("cpu", torch.float16, "segments"),
         pytest.param("cpu", torch.bfloat16, "fused", marks=pytest.mark.compiled_kernels),
-        ("cuda", torch.bfloat16, "flex"),
     ],
 )
 def test_the_kernel_is_chosen_by_device_and_number_format(
     device: str, dtype: torch.dtype, kernel: Kernel
 ) -> None:
-    assert fastest_kernel(torch.device(device), dtype) == kernel
+    assert fastest_kernel(torch.device(device), dtype, Heads(9, 3, 64)) == kernel
 
 
 def test_a_tile_holds_the_keys_its_queries_see_and_no_more() -> None:

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from tooltune.model import compiled
-from tooltune.model.attention import fastest_kernel
 from tooltune.model.compiled import compile_kernels, compiler_command, kernels_obstacle
+from tooltune.model.fastest import Heads, fastest_kernel
 
-CPU, BF16 = torch.device("cpu"), torch.bfloat16
+CPU, BF16, HEADS = torch.device("cpu"), torch.bfloat16, Heads(9, 3, 64)
 needs_compiler = pytest.mark.skipif(
     not compiler_command() or (sys.platform, platform.machine()) != ("linux", "x86_64"),
     reason="no C++ compiler for these kernels",
@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_they_are_compiled_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not kernels_obstacle()
     assert [path.suffix for path in (cache / "compiled").iterdir()] == [".so"]
-    assert fastest_kernel(CPU, BF16) == "fused"
+    assert fastest_kernel(CPU, BF16, HEADS) == "fused"
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
     compiled._compiled.cache_clear()
     assert not kernels_obstacle()
@@ -107,4 +107,4 @@ def test_without_them_tiles_compute_and_the_reason_is_told(
 ) -> None:
     harm(cache, monkeypatch)
     assert reason in kernels_obstacle()
-    assert fastest_kernel(CPU, BF16) == "tiles"
+    assert fastest_kernel(CPU, BF16, HEADS) == "tiles"

@@ -90,7 +90,8 @@ def test_layers_below_the_adapter_cost_their_weights_only(checkpointing):
     shape = replace(load_tables().shape("smollm2-135m"), layers=6)
     job = engine_job(shape=shape, first_layer=3, checkpointing=checkpointing)
     composed = dry_run_job(job).peak_bytes
-    whole = dry_run(replace(shape, layers=4), lambda _: build_model(job, 6), engine_step(job))
+    step = engine_step(job, kernel="segments")
+    whole = dry_run(replace(shape, layers=4), lambda _: build_model(job, 6), step)
     assert composed == pytest.approx(whole.peak_bytes, rel=0.01)
     assert estimate_memory(job, "lora").allocated == pytest.approx(composed, rel=0.12)
     every = engine_job(shape=shape, checkpointing=checkpointing)
@@ -111,7 +112,7 @@ def test_planned_operations_are_those_of_a_step(first_layer, checkpointing):
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data.zero_()
     with FlopCounterMode(display=False) as counter:
-        engine_step(job)(model)
+        engine_step(job, kernel="segments")(model)
     epoch = workload_from_averages(
         examples=1,
         mean_tokens=tokens,

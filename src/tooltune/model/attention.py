@@ -1,4 +1,4 @@
-"""Tree attention: what each token of a prefix tree may see, and five ways to compute it.
+"""Tree attention: what each token of a prefix tree may see, and six ways to compute it.
 
 Registered with transformers under ATTENTION, for the mask too: transformers' own mask builder takes
 every jump of positions for a new document and would silently cut branches off their prefix.
@@ -8,31 +8,31 @@ tokens before them that all of them see (their keys and values are there already
 key/value heads, K head size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from tooltune.model.compiled import kernels_obstacle
 from tooltune.model.decode import DecodeState, decode_attention
+from tooltune.model.flex import flex_mask, flex_tree_attention
 from tooltune.model.fused import TileArrays, fused_attention, tile_arrays
+from tooltune.model.masked import MASKED_ROWS, masked_attention
 from tooltune.model.segments import Block, block_attention, cut_blocks
-from tooltune.model.tiles import Tile, cut_tiles, tile_attention
+from tooltune.model.tiles import Tile, cut_tiles, tile_attention, tiles_on
 from tooltune.packing.tree import IntArray, Piece, PrefixTree, Segment
 
 ATTENTION = "tooltune"
 
-Kernel = Literal["segments", "tiles", "fused", "flex", "reference"]
-"""`segments`, `tiles` and `fused` are for processors, `flex` for GPUs, `reference` for comparing
-with."""
+Kernel = Literal["segments", "tiles", "fused", "flex", "masked", "reference"]
+"""`segments`, `tiles` and `fused` are for processors, `flex` and `masked` for GPUs, `reference` for
+comparing with."""
 
 KeysValues = dict[int, tuple[Tensor, Tensor]]
 """Layer -> keys and values (1, G, T, K)."""
@@ -49,7 +49,7 @@ class TreeLayout:
     blocks: tuple[Block, ...] = ()
     """Of the `segments` kernel."""
     tiles: tuple[Tile, ...] = ()
-    """Of the `tiles` kernel."""
+    """Of the `tiles` and the `masked` kernel."""
     tile_arrays: TileArrays | None = None
     """Of the `fused` kernel: the same tiles."""
     block_mask: BlockMask | None = None
@@ -58,15 +58,6 @@ class TreeLayout:
     @property
     def wants_all(self) -> bool:
         return len(self.rows_Q) == len(self.subtree_end_T)
-
-
-def fastest_kernel(device: torch.device, dtype: torch.dtype) -> Kernel:
-    """Processors that do not multiply bfloat16 faster take float32, and with it `segments`."""
-    if device.type == "cuda":
-        return "flex"
-    if dtype != torch.bfloat16:
-        return "segments"
-    return "tiles" if kernels_obstacle() else "fused"
 
 
 def tree_layout(
@@ -82,13 +73,12 @@ def tree_layout(
     """
     start, end = piece.start, piece.end
     tokens, past_tokens = end - start, int(tree.positions_T[start])
-    subtree_end_T = torch.from_numpy(np.minimum(tree.subtree_end_T[start:end], end) - start)
-    subtree_end_T = subtree_end_T.to(device)
+    ends = np.minimum(tree.subtree_end_T[start:end], end) - start
+    subtree_end_T = torch.from_numpy(ends).to(device)
     rows = np.arange(tokens) if wanted_Q is None else wanted_Q
     rows_Q = torch.from_numpy(rows).to(device)
     if kernel == "flex":
-        sees = _sees(subtree_end_T, rows_Q, past_tokens)
-        mask = create_block_mask(sees, None, None, len(rows), past_tokens + tokens, device=device)
+        mask = flex_mask(subtree_end_T, rows_Q, past_tokens)
         return TreeLayout(subtree_end_T, rows_Q, kernel, block_mask=mask)
     if kernel == "reference":
         return TreeLayout(subtree_end_T, rows_Q, kernel)
@@ -97,8 +87,11 @@ def tree_layout(
         for segment in tree.segments()
         if start <= segment.start < end
     ]
+    if kernel == "masked":
+        tiles = cut_tiles(ends, segments, rows, past_tokens, tile_rows=MASKED_ROWS)
+        return TreeLayout(subtree_end_T, rows_Q, kernel, tiles=tiles_on(device, tiles))
     if kernel in ("tiles", "fused"):
-        tiles = cut_tiles(subtree_end_T.numpy(), segments, rows, past_tokens)
+        tiles = cut_tiles(ends, segments, rows, past_tokens)
         if kernel == "tiles":
             return TreeLayout(subtree_end_T, rows_Q, kernel, tiles=tiles)
         return TreeLayout(subtree_end_T, rows_Q, kernel, tile_arrays=tile_arrays(tiles))
@@ -110,12 +103,13 @@ def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: f
     if layout.kernel == "reference":
         return _reference(q, k, v, layout, scale)
     if layout.kernel == "flex":
-        flex: Any = _compiled_flex() if q.is_cuda else flex_attention
-        mixed: Tensor = flex(q, k, v, block_mask=layout.block_mask, scale=scale, enable_gqa=True)
-        return mixed
+        assert layout.block_mask is not None, "tree_layout makes it for this kernel"
+        return flex_tree_attention(q, k, v, layout.block_mask, scale)
     if layout.kernel == "fused":
         assert layout.tile_arrays is not None, "tree_layout makes them for this kernel"
         return fused_attention(q, k, v, layout.tile_arrays, scale)
+    if layout.kernel == "masked":
+        return masked_attention(q, k, v, layout.tiles, scale)
     if layout.kernel == "tiles":
         return tile_attention(q, k, v, layout.tiles, scale)
     return block_attention(q, k, v, layout.blocks, scale)
@@ -124,27 +118,11 @@ def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: f
 def _reference(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: float) -> Tensor:
     """One dense mask: slow, obvious, and what the other kernels are tested against."""
     past_tokens = k.shape[2] - len(layout.subtree_end_T)
-    query_Q1 = torch.arange(q.shape[2], device=q.device)[:, None]
-    key_P = torch.arange(k.shape[2], device=q.device)
-    sees = _sees(layout.subtree_end_T, layout.rows_Q, past_tokens)
-    visible_QP = sees(None, None, query_Q1, key_P)
+    row_Q1 = layout.rows_Q[:, None]
+    own_T = torch.arange(len(layout.subtree_end_T), device=q.device)
+    sees_own_QT = (own_T <= row_Q1) & (row_Q1 < layout.subtree_end_T)
+    visible_QP = F.pad(sees_own_QT, (past_tokens, 0), value=True)
     return F.scaled_dot_product_attention(q, k, v, visible_QP, scale=scale, enable_gqa=True)
-
-
-def _sees(subtree_end_T: Tensor, rows_Q: Tensor, past_tokens: int) -> Callable[..., Tensor]:
-    """The mask as FlexAttention wants it: a function of batch, head, query and key index."""
-
-    def sees(_batch: Any, _head: Any, query: Tensor, key: Tensor) -> Tensor:
-        own, row = key - past_tokens, rows_Q[query]
-        return (own < 0) | ((own <= row) & (row < subtree_end_T[own.clamp(min=0)]))
-
-    return sees
-
-
-@cache
-def _compiled_flex() -> Callable[..., Any]:
-    """Fused only when compiled; one kernel for every number of tokens."""
-    return torch.compile(flex_attention, dynamic=True)
 
 
 def attend(

@@ -4,6 +4,7 @@ Shapes: B rows, H query heads, G key/value heads, P places all rows share, M pla
 K head size, R query heads of one key/value head.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -65,7 +66,9 @@ def _attend_rows(
     own_v[rows, :, group.lengths_B - 1] = v[:, :, 0]
     B, H, _, K = q.shape
     G = k.shape[1]
-    grouped_BGRK = q.view(B, G, H // G, K)
+    # Queries take the scale's power of two, exactly: unscaled scores can overflow float16.
+    scale, exponent = math.frexp(scale)
+    grouped_BGRK = q.view(B, G, H // G, K) * 2.0**exponent
     scores = torch.matmul(grouped_BGRK, own_k.transpose(-1, -2)).float() * scale
     scores += group.hidden_BM[:, None, None, :]
     root_k, root_v = root_GPK

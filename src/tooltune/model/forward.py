@@ -13,9 +13,9 @@ from tooltune.model.attention import (
     Kernel,
     KeysValues,
     TreeLayout,
-    fastest_kernel,
     tree_layout,
 )
+from tooltune.model.fastest import fastest_kernel, heads_of
 from tooltune.model.layers import places_for_states
 from tooltune.packing.tree import IntArray, Piece, PrefixTree
 
@@ -81,7 +81,7 @@ def _inputs(
 ) -> dict[str, Any]:
     weight = next(model.parameters())
     device = weight.device
-    kernel = kernel or fastest_kernel(device, weight.dtype)
+    kernel = kernel or fastest_kernel(device, weight.dtype, heads_of(model.config))
     tokens = slice(piece.start, piece.end)
     return {
         "input_ids": torch.from_numpy(tree.tokens_T[tokens]).to(device)[None],

@@ -23,6 +23,8 @@ from tooltune.errors import ModelError
 from tooltune.model.attention import ATTENTION
 from tooltune.model.base import SMOLLM2, ensure_smollm2
 from tooltune.model.compiled import kernels_obstacle, suits_processor
+from tooltune.model.fastest import flex_obstacle, heads_of
+from tooltune.model.flex import suits_flex
 from tooltune.model.forward import output_matrix, tree_hidden, tree_logits
 from tooltune.model.layers import use_lean_layers
 from tooltune.model.quantize import require_quantization, store_narrow
@@ -122,14 +124,16 @@ def load_base(
         why,
         shares_prefixes=not obstacle,
         sharing_why=obstacle and f"{section.name}: {obstacle}",
-        slower_why=_slower_reason(device, dtype),
+        slower_why=_slower_reason(device, dtype, config),
         window_tokens=getattr(config, "sliding_window", None),
     )
 
 
-def _slower_reason(device: torch.device, dtype: torch.dtype) -> str:
-    is_for_them = device.type == "cpu" and dtype == torch.bfloat16 and suits_processor()
-    return kernels_obstacle() if is_for_them else ""
+def _slower_reason(device: torch.device, dtype: torch.dtype, config: Any) -> str:
+    if device.type == "cuda":
+        is_for_it = config._attn_implementation == ATTENTION and suits_flex(device)
+        return flex_obstacle(device, dtype, heads_of(config)) if is_for_it else ""
+    return kernels_obstacle() if dtype == torch.bfloat16 and suits_processor() else ""
 
 
 def settle_vector_math() -> None:
@@ -219,9 +223,15 @@ def require_plain_logits(model: nn.Module, name: str) -> None:
     fault = None
     try:
         hidden = tree_hidden(model, whole)
-        if _difference(tree_hidden(model, part), hidden[:5]) > 0.05:
+        if not hidden.isfinite().all():
+            raise ModelError(
+                f"{name}: its hidden states are beyond {hidden.dtype}. Set model.dtype to float32."
+            )
+        if not _difference(tree_hidden(model, part), hidden[:5]) <= 0.05:
             fault = "a token depends on later ones"
-        elif _difference(F.linear(hidden, output_matrix(model)), tree_logits(model, whole)) > 1e-3:
+        elif not (
+            _difference(F.linear(hidden, output_matrix(model)), tree_logits(model, whole)) <= 1e-3
+        ):
             fault = "its logits are not its output layer on the last hidden states"
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         fault = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

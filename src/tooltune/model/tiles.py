@@ -24,8 +24,8 @@ from tooltune.packing.tree import IntArray, Segment
 
 TILE_ROWS = 128
 """Where products and softmax of SmolLM2's shape are fastest; 64 and 256 take a tenth more."""
-TILE_PAIRS = TILE_ROWS * 2048
-"""Queries times keys at most: with more keys a tile has fewer queries, to bound its memory."""
+TILE_KEYS = 2048
+"""With more keys a tile has fewer queries, to bound its memory."""
 
 
 class Tile(NamedTuple):
@@ -39,18 +39,25 @@ class Tile(NamedTuple):
 
 
 def cut_tiles(
-    subtree_end_T: IntArray, segments: list[Segment], rows_Q: IntArray, past_tokens: int
+    subtree_end_T: IntArray,
+    segments: list[Segment],
+    rows_Q: IntArray,
+    past_tokens: int,
+    *,
+    tile_rows: int | None = None,
 ) -> tuple[Tile, ...]:
-    """All queries `rows_Q` (ascending) in tiles, cut where a segment ends if one does in the second
-    half of a tile: tokens of one branch see the same keys."""
+    """All queries `rows_Q` (ascending) in tiles of at most `tile_rows` (None: TILE_ROWS), cut where
+    a segment ends if one does in the second half of a tile: tokens of one branch see the same keys.
+    """
+    tile_rows = tile_rows or TILE_ROWS
     breaks = np.searchsorted(rows_Q, [segment.end for segment in segments])
     tiles: list[Tile] = []
     start = 0
     while start < len(rows_Q):
         first = rows_Q[start]
         ancestors = np.flatnonzero(subtree_end_T[:first] > first)
-        most = TILE_PAIRS // (past_tokens + len(ancestors) + TILE_ROWS)
-        stop = min(start + min(max(most, 1), TILE_ROWS), len(rows_Q))
+        most = tile_rows * TILE_KEYS // (past_tokens + len(ancestors) + tile_rows)
+        stop = min(start + min(max(most, 1), tile_rows), len(rows_Q))
         fitting = breaks[(breaks > (start + stop) // 2) & (breaks < stop)]
         if len(fitting) and stop < len(rows_Q):
             stop = int(fitting[-1])
@@ -76,6 +83,13 @@ def _tile(
         hidden_RM[torch.from_numpy(~sees_RN[:, partly])] = -torch.inf
     return Tile(
         rows, _runs(np.append(np.arange(past_tokens), keys[order] + past_tokens)), hidden_RM
+    )
+
+
+def tiles_on(device: torch.device, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
+    return tuple(
+        tile if tile.hidden_RM is None else tile._replace(hidden_RM=tile.hidden_RM.to(device))
+        for tile in tiles
     )
 
 
@@ -109,8 +123,8 @@ class _TileAttention(torch.autograd.Function):
         with float32_products_by_onednn(q.dtype):
             for tile in tiles:
                 q_rows = _below_one_another(q, tile, len(values))
-                weights = _softmax(widen(q_rows), _seen(wide_k, tile), tile, scale).to(q.dtype)
-                _put(out, tile, weights @ _seen(values, tile))
+                weights = _softmax(widen(q_rows), seen_keys(wide_k, tile), tile, scale).to(q.dtype)
+                _put(out, tile, weights @ seen_keys(values, tile))
         ctx.save_for_backward(q, k, v)
         return out
 
@@ -124,14 +138,16 @@ class _TileAttention(torch.autograd.Function):
         with float32_products_by_onednn(q.dtype):
             for tile in ctx.tiles:
                 q_rows, grad_rows = (_below_one_another(x, tile, len(k)) for x in (q, grad_out))
-                weights = _softmax(widen(q_rows), _seen(wide_k, tile), tile, ctx.scale).to(q.dtype)
-                grad_weights = grad_rows @ _seen(v, tile).mT
+                weights = _softmax(widen(q_rows), seen_keys(wide_k, tile), tile, ctx.scale).to(
+                    q.dtype
+                )
+                grad_weights = grad_rows @ seen_keys(v, tile).mT
                 grad_scores = torch.ops.aten._softmax_backward_data(
                     grad_weights, weights, -1, q.dtype
                 )
-                _put(grad_q, tile, grad_scores @ _seen(k, tile))
-                _add(grad_k, tile, grad_scores.mT @ q_rows)
-                _add(grad_v, tile, weights.mT @ grad_rows)
+                _put(grad_q, tile, grad_scores @ seen_keys(k, tile))
+                add_to_seen(grad_k, tile, grad_scores.mT @ q_rows)
+                add_to_seen(grad_v, tile, weights.mT @ grad_rows)
         grad_q, grad_k = grad_q.mul_(ctx.scale), grad_k.mul_(ctx.scale).to(q.dtype)[None]
         return grad_q, grad_k, grad_v.to(q.dtype)[None], None, None
 
@@ -171,13 +187,14 @@ def _put(x: Tensor, tile: Tile, rows: Tensor) -> None:
     x[0, :, tile.rows] = rows.view(x.shape[1], -1, x.shape[-1])
 
 
-def _seen(x: Tensor, tile: Tile) -> Tensor:
+def seen_keys(x: Tensor, tile: Tile) -> Tensor:
     """A tile's keys of (G, P + T, K) as (G, N, K)."""
     first, *others = tile.keys
     return torch.cat([x[:, run] for run in tile.keys], 1) if others else x[:, first]
 
 
-def _add(x: Tensor, tile: Tile, seen: Tensor) -> None:
+def add_to_seen(x: Tensor, tile: Tile, seen: Tensor) -> None:
+    """Add (G, N, K) to a tile's keys of (G, P + T, K)."""
     start = 0
     for run in tile.keys:
         stop = start + run.stop - run.start

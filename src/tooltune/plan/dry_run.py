@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tooltune.config import LoraSection
 from tooltune.errors import ConfigError
-from tooltune.model.attention import ATTENTION
+from tooltune.model.attention import ATTENTION, Kernel
 from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.load import SUPPORTED
 from tooltune.model.lora import attach_lora
@@ -103,7 +103,10 @@ def dry_run_job(job: Job) -> DryRun:
     """Of our engine. Layers below the adapter add their weights, and nothing that stays."""
     adapted = replace(job, shape=replace(job.shape, layers=job.backward_layers("lora")))
     adapted = replace(adapted, first_layer=0)
-    run = dry_run(adapted.shape, partial(build_model, adapted), engine_step(adapted))
+    # The one attention kernel that runs on fake tensors of a processor; like those of GPUs it
+    # keeps its outputs only.
+    step = engine_step(adapted, kernel="segments")
+    run = dry_run(adapted.shape, partial(build_model, adapted), step)
     below = static_bytes(job, "lora")[0] - static_bytes(adapted, "lora")[0]
     return DryRun(run.peak_bytes + below)
 
@@ -160,17 +163,18 @@ def build_model(job: Job, layers: int) -> nn.Module:
     return model  # type: ignore[no-any-return]
 
 
-def engine_step(job: Job) -> Step:
-    """Forward and backward over one sequence as long as the micro-batch, all of it supervised.
-
-    Attention by the one kernel that runs on fake tensors of a processor and, like those of GPUs,
-    keeps its outputs only.
-    """
-    tokens = np.arange(job.micro_batch_tokens, dtype=np.int32) % job.shape.vocab
-    tree = build_tree([TokenSequence(tokens, np.ones(len(tokens), dtype=np.uint8))])
+def engine_step(
+    job: Job, *, supervised_tokens: int | None = None, kernel: Kernel | None = None
+) -> Step:
+    """Forward and backward over one sequence as long as the micro-batch, its last
+    `supervised_tokens` supervised (None: all), with the fastest attention kernel or this one."""
+    length = job.micro_batch_tokens
+    tokens = np.arange(length, dtype=np.int32) % job.shape.vocab
+    supervised = np.arange(length) >= length - (supervised_tokens or length)
+    tree = build_tree([TokenSequence(tokens, supervised.astype(np.uint8))])
 
     def step(model: nn.Module) -> object:
-        loss = summed_loss(model, tree, kernel="segments")
+        loss = summed_loss(model, tree, kernel=kernel)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

@@ -65,7 +65,7 @@ def require_limits(*, budget_usd: float | None, deadline_hours: float | None) ->
 def choose_device(request: Request, name: str | None) -> Device | None:
     """The named device; None leaves the choice to the plan. Raises ConfigError.
 
-    `this` measures the machine at hand, which needs torch and about ten seconds.
+    `this` measures the machine at hand, which needs torch and some seconds.
     """
     if name == THIS:
         from tooltune.plan.measure import this_machine

@@ -1,7 +1,8 @@
 """The machine at hand as a row of the device table: its free memory, and a rate measured earlier.
 
-Measuring takes about ten seconds (`plan.measure`), so a run that starts does not do it: it takes
-the rate that the user's cache keeps, with its date, and says "unknown" where there is none.
+Measuring takes seconds, half a minute for a large model (`plan.measure`), so a run that starts does
+not do it: it takes the rate that the user's cache keeps, with its date, and says "unknown" where
+there is none.
 """
 
 import contextlib

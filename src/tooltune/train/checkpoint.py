@@ -87,7 +87,8 @@ def load_checkpoint(run: RunDir, progress: Progress) -> None:
         tensors = load_file(folder / OPTIMIZER)
         state = read_json(folder / STATE)
         load_optimizer_state(progress.model, progress.optimizer, tensors)
-        progress.scaler.load_state_dict(state["loss_scale"])
+        if state["loss_scale"]:  # empty after another number format than float16
+            progress.scaler.load_state_dict(state["loss_scale"])
     except (TooltuneError, SafetensorError, OSError, KeyError, RuntimeError) as error:
         before = f" and {checkpoints[-2][1].name} is taken" if len(checkpoints) > 1 else ""
         raise ModelError(
@@ -109,10 +110,11 @@ def optimizer_state(model: nn.Module, optimizer: torch.optim.AdamW) -> dict[str,
 def load_optimizer_state(
     model: nn.Module, optimizer: torch.optim.AdamW, tensors: dict[str, Tensor]
 ) -> None:
+    """Each beside its parameter: the fused AdamW of a GPU wants its step count there, too."""
     for name, parameter in _named_parameters(model):
         keys = ("step", "exp_avg", "exp_avg_sq")
         optimizer.state[parameter] = {
-            key: tensors[f"{name}.{key}"].to("cpu" if key == "step" else parameter.device)
+            key: tensors[f"{name}.{key}"].to(parameter.device)
             for key in keys
             if f"{name}.{key}" in tensors
         }

@@ -1,0 +1,84 @@
+"""Which kernel of tree attention computes on this machine.
+
+Shapes: H query heads, G key/value heads, K head size.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from tooltune.model.attention import Kernel, tree_attention, tree_layout
+from tooltune.model.compiled import kernels_obstacle
+from tooltune.model.flex import suits_flex
+from tooltune.packing.tree import Piece, TokenSequence, build_tree
+
+BOTH: tuple[Kernel, Kernel] = ("flex", "masked")
+FLEX_TOLERANCE = 0.02
+"""Twice what bfloat16 rounds an output or a gradient by."""
+
+
+class Heads(NamedTuple):
+    """H, G and K."""
+
+    queries: int
+    keys: int
+    size: int
+
+
+def heads_of(config: Any) -> Heads:
+    """Of a model by transformers."""
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return Heads(config.num_attention_heads, config.num_key_value_heads, size)
+
+
+def fastest_kernel(device: torch.device, dtype: torch.dtype, heads: Heads) -> Kernel:
+    """Processors that do not multiply bfloat16 faster take float32, and with it `segments`."""
+    if device.type == "cuda":
+        return "masked" if flex_obstacle(device, dtype, heads) else "flex"
+    if dtype != torch.bfloat16:
+        return "segments"
+    return "tiles" if kernels_obstacle() else "fused"
+
+
+@cache
+def flex_obstacle(device: torch.device, dtype: torch.dtype, heads: Heads) -> str:
+    """Why `flex` does not compute on this GPU, empty where it does: it is compiled here, and must
+    give what `masked` gives."""
+    if not suits_flex(device):
+        return "FlexAttention has no matrix units on a GPU of compute capability below 8.0"
+    try:
+        difference = _flex_difference(device, dtype, heads)
+    except Exception as error:  # a compiler's errors are of many kinds
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return f"FlexAttention could not be compiled ({reason})"
+    if not difference <= FLEX_TOLERANCE:
+        return f"FlexAttention computes something else on this GPU (off by {difference:.2g})"
+    return ""
+
+
+def _flex_difference(device: torch.device, dtype: torch.dtype, heads: Heads) -> float:
+    """Largest relative difference of outputs and gradients from `masked`, for two branches behind
+    one prefix."""
+    texts = ([*range(150), *range(start, start + 100)] for start in (200, 300))
+    tree = build_tree(
+        [TokenSequence(np.array(text, np.int32), np.ones(250, np.uint8)) for text in texts]
+    )
+    piece, random = Piece(0, tree.distinct_tokens), torch.Generator(device).manual_seed(7)
+    q, k, v, weights = (
+        torch.randn((1, count, piece.end, heads.size), generator=random, device=device, dtype=dtype)
+        for count in (heads.queries, heads.keys, heads.keys, heads.queries)
+    )
+    results = []
+    with torch.inference_mode(False), torch.enable_grad():
+        for kernel in BOTH:
+            inputs = [x.clone().requires_grad_() for x in (q, k, v)]
+            layout = tree_layout(tree, piece, device, kernel)
+            out = tree_attention(inputs[0], inputs[1], inputs[2], layout, heads.size**-0.5)
+            results.append([out.detach(), *torch.autograd.grad(out, inputs, weights)])
+    found, expected = results
+    return max(
+        float((ours - theirs).float().norm() / theirs.float().norm())
+        for ours, theirs in zip(found, expected, strict=True)
+    )

@@ -1,0 +1,96 @@
+"""An update on a device that is not the processor: no tensor of it may be left behind.
+
+PyTorch's meta device computes shapes only. Like a GPU it refuses operands of a processor, but in
+products and where it looks up; a GPU's own kernels are not run here.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from tooltune.config import LoraSection
+from tooltune.model.attention import ATTENTION
+from tooltune.model.layers import recompute_activations, use_lean_layers
+from tooltune.model.lora import attach_lora, trainable_parameters
+from tooltune.packing.tree import TokenSequence
+from tooltune.train.checkpoint import load_optimizer_state
+from tooltune.train.gradients import accumulate_gradients
+
+META = torch.device("meta")
+
+
+@pytest.fixture(autouse=True)
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU answers and meta tensors cannot, and the kernel that a T4 takes."""
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda _: 1.0)
+    monkeypatch.setattr("transformers.masking_utils.find_packed_sequence_indices", lambda _: None)
+    monkeypatch.setattr("tooltune.model.forward.fastest_kernel", lambda *_: "masked")
+
+
+def model_on(device: torch.device, family: str, *, dropout: float = 0.0) -> nn.Module:
+    config = AutoConfig.for_model(
+        family,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        vocab_size=500,
+    )
+    with device:
+        model: nn.Module = AutoModelForCausalLM.from_config(
+            config, dtype=torch.float16, attn_implementation=ATTENTION
+        )
+        attach_lora(model, LoraSection(rank=4, dropout=dropout))
+    use_lean_layers(model)
+    return model.train()
+
+
+def sequences() -> list[TokenSequence]:
+    """Forty shared tokens and six branches of twenty, half of each trained."""
+    random = np.random.default_rng(0)
+    shared = random.integers(1, 499, 40)
+    mask = (np.arange(60) >= 50).astype(np.uint8)
+    return [
+        TokenSequence(np.append(shared, random.integers(1, 499, 20)).astype(np.int32), mask)
+        for _ in range(6)
+    ]
+
+
+@pytest.mark.parametrize("is_recomputed", [False, True])
+@pytest.mark.parametrize("micro_batch_tokens", [80, 1000])
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_an_update_is_computed_where_the_model_is(
+    family: str, micro_batch_tokens: int, is_recomputed: bool
+) -> None:
+    model = model_on(META, family, dropout=0.05)
+    if is_recomputed:
+        recompute_activations(model)
+    accumulate_gradients(model, sequences(), micro_batch_tokens=micro_batch_tokens)
+    gradients = [parameter.grad for parameter in trainable_parameters(model)]
+    assert all(gradient is not None and gradient.device == META for gradient in gradients)
+
+
+def test_a_resumed_optimizer_is_where_its_parameters_are() -> None:
+    model = model_on(META, "llama")
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    saved = {
+        f"{name}.{key}": torch.zeros(())
+        for name in names
+        for key in ("step", "exp_avg", "exp_avg_sq")
+    }
+    optimizer = torch.optim.AdamW(trainable_parameters(model), fused=False)
+    load_optimizer_state(model, optimizer, saved)
+    states = [state for parts in optimizer.state.values() for state in parts.values()]
+    assert len(states) == 3 * len(names)
+    assert all(state.device == META for state in states)
+
+
+def test_a_mask_left_on_the_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of the first test."""
+    monkeypatch.setattr("tooltune.model.attention.tiles_on", lambda _, tiles: tiles)
+    with pytest.raises(RuntimeError, match="not on the expected device"):
+        accumulate_gradients(model_on(META, "llama"), sequences(), micro_batch_tokens=1000)

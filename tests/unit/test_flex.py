@@ -1,0 +1,180 @@
+"""FlexAttention: its gradients, the number of kernels compiled for it, and when it is not taken.
+
+On a processor it runs uncompiled. PyTorch refuses gradients there, though it has them; here that
+refusal is taken out. What a GPU's compiler makes of it is compared when a model is loaded there
+(`fastest.flex_obstacle`), and is not tested here.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.nn.attention.flex_attention import create_block_mask
+
+from tooltune.model import fastest, flex
+from tooltune.model.attention import Kernel, tree_attention, tree_layout
+from tooltune.model.fastest import Heads, fastest_kernel, flex_obstacle
+from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile"),
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
+]
+
+CPU = torch.device("cpu")
+HEADS = Heads(queries=4, keys=2, size=16)
+
+
+@pytest.fixture(autouse=True)
+def gradients_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
+    torch._dynamo.reset()
+    flex_obstacle.cache_clear()
+    yield
+    torch._dynamo.reset()
+    flex_obstacle.cache_clear()
+
+
+def random_tree(
+    random: np.random.Generator, prefix: int, branches: int, longest: int
+) -> PrefixTree:
+    shared = random.integers(1, 999, prefix)
+    texts = [
+        np.append(shared, random.integers(1, 999, random.integers(1, longest + 1)))
+        for _ in range(branches)
+    ]
+    return build_tree([TokenSequence(x.astype(np.int32), np.ones(len(x), np.uint8)) for x in texts])
+
+
+def pieces(tree: PrefixTree, prefix: int) -> list[Piece]:
+    """All of it, what is shared, and what is behind that."""
+    return [Piece(0, tree.distinct_tokens), Piece(0, prefix), Piece(prefix, tree.distinct_tokens)]
+
+
+def wanted(random: np.random.Generator, piece: Piece) -> list[Any]:
+    """All tokens, a third of them, the last one."""
+    tokens = piece.end - piece.start
+    some = np.sort(random.choice(tokens, max(1, tokens // 3), replace=False))
+    return [None, some, np.array([tokens - 1])]
+
+
+def random_inputs(tree: PrefixTree, piece: Piece, rows: Any, dtype: torch.dtype) -> list[Tensor]:
+    tokens = piece.end - piece.start
+    keys = int(tree.positions_T[piece.start]) + tokens
+    queries = tokens if rows is None else len(rows)
+    return [
+        torch.randn(1, heads, length, HEADS.size, dtype=dtype)
+        for heads, length in ((HEADS.queries, queries), (HEADS.keys, keys), (HEADS.keys, keys))
+    ]
+
+
+def attend(
+    kernel: Kernel, tree: PrefixTree, piece: Piece, rows: Any, inputs: list[Tensor]
+) -> Tensor:
+    q, k, v = inputs
+    return tree_attention(q, k, v, tree_layout(tree, piece, CPU, kernel, rows), 0.3)
+
+
+@pytest.mark.parametrize("kernel", ["flex", "masked"])
+@pytest.mark.parametrize("prefix", [1, 127, 128, 300])
+def test_outputs_and_gradients_are_those_of_the_dense_mask(kernel: Kernel, prefix: int) -> None:
+    random = np.random.default_rng(prefix)
+    torch.manual_seed(prefix)
+    tree = random_tree(random, prefix, 5, 60)
+    for piece in pieces(tree, prefix):
+        for rows in wanted(random, piece):
+            inputs = random_inputs(tree, piece, rows, torch.float64)
+            inputs = [x.requires_grad_() for x in inputs]
+            ours, dense = (
+                attend(which, tree, piece, rows, inputs) for which in (kernel, "reference")
+            )
+            torch.testing.assert_close(ours, dense, rtol=1e-10, atol=1e-12)
+            weights = torch.randn_like(ours)
+            gradients = (torch.autograd.grad(out, inputs, weights) for out in (ours, dense))
+            torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
+
+
+def compilations(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Of FlexAttention for trees, pieces and wanted tokens of many sizes, as a run meets them."""
+    torch._dynamo.reset()
+    counter = CompileCounterWithBackend("eager")
+    monkeypatch.setattr(flex, "flex_attention", flex.compiled_flex(counter))
+    random = np.random.default_rng(1)
+    for prefix, branches, longest in ((200, 4, 60), (30, 2, 10), (300, 1, 5), (129, 5, 127)):
+        tree = random_tree(random, prefix, branches, longest)
+        for piece in pieces(tree, prefix):
+            for rows in wanted(random, piece):
+                inputs = random_inputs(tree, piece, rows, torch.float32)
+                attend("flex", tree, piece, rows, [x.requires_grad_() for x in inputs])
+                with torch.no_grad():
+                    attend("flex", tree, piece, rows, inputs)
+    return int(counter.frame_count)
+
+
+def test_one_kernel_serves_every_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with gradients and one without. The control is to allow a single block, too: torch makes
+    some kernels more and then, in silence, computes with all scores at once."""
+    assert compilations(monkeypatch) == 2
+    monkeypatch.undo()
+    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
+    monkeypatch.setattr(flex, "_filled", lambda length: -(-length // 128) * 128)
+    assert compilations(monkeypatch) > 4
+
+
+def test_a_mask_of_blocks_is_the_librarys() -> None:
+    random = np.random.default_rng(2)
+    tree = random_tree(random, 200, 5, 120)
+    for piece in pieces(tree, 200):
+        for rows in wanted(random, piece):
+            mask = tree_layout(tree, piece, CPU, "flex", rows).block_mask
+            assert mask is not None
+            queries, keys = mask.shape[-2:]
+            whole = create_block_mask(mask.mask_mod, None, None, queries, keys, device="cpu")
+            assert torch.equal(mask.to_dense(), whole.to_dense())
+            for ours, library in (
+                (mask.kv_num_blocks, whole.kv_num_blocks),
+                (mask.full_kv_num_blocks, whole.full_kv_num_blocks),
+            ):
+                assert torch.equal(ours, library)
+
+
+def seen_a_token_late(subtree_end_T: Tensor, rows_Q: Tensor, past_tokens: int) -> Any:
+    return REAL_MASK(subtree_end_T, (rows_Q - 1).clamp(min=0), past_tokens)
+
+
+def refused(*_: Any, **__: Any) -> Tensor:
+    raise RuntimeError("Failed to find C compiler\nand more")
+
+
+REAL_MASK: Callable[..., Any] = flex.flex_mask
+
+
+def test_a_gpu_takes_flexattention_where_it_computes_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fastest, "suits_flex", lambda _: True)
+    assert flex_obstacle(CPU, torch.bfloat16, HEADS) == ""
+
+    flex_obstacle.cache_clear()
+    monkeypatch.setattr("tooltune.model.attention.flex_mask", seen_a_token_late)
+    assert "computes something else" in flex_obstacle(CPU, torch.bfloat16, HEADS)
+
+    flex_obstacle.cache_clear()
+    monkeypatch.setattr("tooltune.model.attention.flex_tree_attention", refused)
+    reason = flex_obstacle(CPU, torch.bfloat16, HEADS)
+    assert "could not be compiled (Failed to find C compiler)" in reason
+
+
+@pytest.mark.parametrize(
+    ("capability", "kernel"), [((7, 5), "masked"), ((8, 0), "flex"), ((9, 0), "flex")]
+)
+def test_cards_without_matrix_units_for_it_take_pytorchs_own_kernel(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], kernel: Kernel
+) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: capability)
+    monkeypatch.setattr(fastest, "_flex_difference", lambda *_: 0.0)
+    assert fastest_kernel(torch.device("cuda"), torch.float16, HEADS) == kernel
