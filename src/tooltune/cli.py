@@ -198,7 +198,7 @@ def train(
 
     Example: tooltune train recipe.toml --out runs/mine --set train.epochs=1
     """
-    from tooltune.config import apply_settings, load_recipe
+    from tooltune.config import apply_settings, load_recipe, require_data
     from tooltune.diagnose.live import require_codes
     from tooltune.heap import restart_with_own_heap
 
@@ -206,6 +206,7 @@ def train(
     overrides = [*(settings or []), *([f"model.name={model}"] if model else [])]
     resolved = apply_settings(load_recipe(recipe), overrides)
     codes = require_codes(stop_on or [])
+    require_data(resolved)
     # torch takes seconds to load: what is wrong with a recipe is said before.
     from tooltune.launch import run_training
 

@@ -172,6 +172,18 @@ def apply_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     return parse_recipe(values, where="--set")
 
 
+def require_data(recipe: Recipe) -> None:
+    """Raises ConfigError where a recipe does not name both files of a run, or one is not there."""
+    for name, path in (("train", recipe.data.train), ("validation", recipe.data.validation)):
+        if path is None:
+            raise ConfigError(
+                f"recipe: data.{name} is missing. Name the file of conversations, for example "
+                f'data.{name} = "data/{name}.jsonl" as `tooltune synth` writes it.'
+            )
+        if not path.exists():
+            raise ConfigError(f"{path}: no such file (recipe: data.{name}). Check the path.")
+
+
 def dump_recipe(recipe: Recipe) -> str:
     """TOML text with every knob spelled out; `parse_recipe` of it gives the same recipe."""
     lines: list[str] = []

@@ -226,6 +226,16 @@ def test_training_without_data_is_refused(
     )
 
 
+def test_a_file_that_is_not_there_is_named(tooltune_here: Tooltune, tmp_path: Path) -> None:
+    recipe = '[data]\ntrain = "rows.jsonl"\nvalidation = "rows.jsonl"\n'
+    (tmp_path / "recipe.toml").write_text(recipe)
+    require_refused(
+        tooltune_here("train", "recipe.toml", "--out", "run"),
+        f"{tmp_path}/rows.jsonl: no such file (recipe: data.train). Check the path.",
+    )
+    require_no_run(tmp_path / "run")
+
+
 def test_a_model_folder_without_safetensors_is_refused(
     tooltune_here: Tooltune, write_recipe: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 
 from tooltune.chat.render import Renderer
-from tooltune.config import Recipe, dump_recipe
+from tooltune.config import Recipe, dump_recipe, require_data
 from tooltune.data.examples import Examples, read_examples
 from tooltune.diagnose.finding import Finding
 from tooltune.diagnose.live import find_reason_to_stop
@@ -79,14 +79,15 @@ def train(
     run. Ctrl-C finishes the step, saves and raises KeyboardInterrupt; with `resume` the run goes on
     and gives the same numbers. Raises TooltuneError subclasses for what a user can repair.
     """
+    require_data(recipe)
     _require_fresh_or_resumed(run, resume)
     require_shardable(recipe)
     console = console if is_first() else Console(quiet=True)
     with first_goes_first():
         folder = resolve_folder(recipe.model)
     renderer = Renderer.from_folder(folder)
-    examples = _read(recipe.data.train, "train", renderer, recipe)
-    held_out = _read(recipe.data.validation, "validation", renderer, recipe)
+    examples = _read(recipe.data.train, renderer, recipe)
+    held_out = _read(recipe.data.validation, renderer, recipe)
     planned = from_first(lambda: start_plan(recipe, run, examples, folder=folder, console=console))
     checkpointing, why = choose_checkpointing(recipe, planned)
     loaded, progress = prepare_training(
@@ -226,12 +227,8 @@ def _plan(recipe: Recipe, examples: Examples) -> list[tuple[int, list[int]]]:
     ]
 
 
-def _read(path: Path | None, name: str, renderer: Renderer, recipe: Recipe) -> Examples:
-    if path is None:
-        raise ConfigError(
-            f"recipe: data.{name} is missing. Name the file of conversations, for example "
-            f'data.{name} = "data/{name}.jsonl" as `tooltune synth` writes it.'
-        )
+def _read(path: Path | None, renderer: Renderer, recipe: Recipe) -> Examples:
+    assert path is not None, "require_data"
     return read_examples(
         path,
         renderer,
