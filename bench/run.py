@@ -182,6 +182,9 @@ def choose_peer_settings(settings: dict[str, Any], console: Console) -> dict[str
             except SlowSideError:
                 console.print(f"{name}: not waited for after {patience:.0f} s")
                 return math.inf
+            except SideError as error:  # more than this machine's memory, or not a format of it
+                console.print(f"{name}: {error}", markup=False, soft_wrap=True)
+                return math.inf
         console.print(f"{name}: {taken:.2f} s")
         return taken
 

@@ -1,8 +1,10 @@
 """An update on a device that is not the processor: no tensor of it may be left behind.
 
-PyTorch's meta device computes shapes only. Like a GPU it refuses operands of a processor, but in
-products and where it looks up; a GPU's own kernels are not run here.
+PyTorch's meta device computes shapes only. Like a GPU it refuses most operands of a processor (not
+those of matrix products, of looking up and of adding in place). A GPU's own kernels are not run.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,12 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tooltune.config import LoraSection
 from tooltune.model.attention import ATTENTION
+from tooltune.model.generate import Decoder
 from tooltune.model.layers import recompute_activations, use_lean_layers
+from tooltune.model.load import LoadedModel
 from tooltune.model.lora import attach_lora, trainable_parameters
+from tooltune.model.masked import MaskedTile, masked_tiles
+from tooltune.model.tiles import Tile
 from tooltune.packing.tree import TokenSequence
 from tooltune.train.checkpoint import load_optimizer_state
 from tooltune.train.gradients import accumulate_gradients
@@ -74,6 +80,18 @@ def test_an_update_is_computed_where_the_model_is(
     assert all(gradient is not None and gradient.device == META for gradient in gradients)
 
 
+def test_prompts_are_decoded_where_the_model_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decoded is of no meaning: meta tensors have no contents."""
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: [0] * len(tensor))
+    monkeypatch.setattr(torch.Tensor, "__int__", lambda _: 45)
+    model = model_on(META, "qwen3").eval()
+    loaded = LoadedModel(model, Path(), torch.float16, META, why="")
+    prompts = [[*range(40), *range(100, end)] for end in (120, 110, 200)]
+    with torch.no_grad():
+        done = Decoder(loaded).complete(prompts, max_new_tokens=3, stop_token_ids=[7])
+    assert [completion.tokens for completion in done] == [[0, 0, 0]] * 3
+
+
 def test_a_resumed_optimizer_is_where_its_parameters_are() -> None:
     model = model_on(META, "llama")
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
@@ -89,8 +107,12 @@ def test_a_resumed_optimizer_is_where_its_parameters_are() -> None:
     assert all(state.device == META for state in states)
 
 
+def left_behind(tiles: tuple[Tile, ...], _: torch.device) -> tuple[MaskedTile, ...]:
+    return masked_tiles(tiles, torch.device("cpu"))
+
+
 def test_a_mask_left_on_the_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the first test."""
-    monkeypatch.setattr("tooltune.model.attention.tiles_on", lambda _, tiles: tiles)
+    monkeypatch.setattr("tooltune.model.attention.masked_tiles", left_behind)
     with pytest.raises(RuntimeError, match="not on the expected device"):
         accumulate_gradients(model_on(META, "llama"), sequences(), micro_batch_tokens=1000)

@@ -396,16 +396,19 @@ def test_the_last_layer_computes_only_what_something_is_predicted_from(kind: str
     assert tokens == [6, 2]
 
 
+@pytest.mark.parametrize("kernel", ["segments", "masked", "flex"])
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_activation_checkpointing_recomputes_and_changes_no_gradient(kind: str) -> None:
+def test_activation_checkpointing_recomputes_and_changes_no_gradient(
+    kind: str, kernel: Kernel
+) -> None:
     sequences, model = CASES["multi-level"], tree_model(kind, torch.float64)
     passes: list[str] = []
     hook = model.model.layers[0].mlp.register_forward_pre_hook(lambda *_: passes.append("forward"))
     try:
-        kept = as_a_tree(model.train(), sequences, "segments")
+        kept = as_a_tree(model.train(), sequences, kernel)
         assert len(passes) == 1
         recompute_activations(model)
-        recomputed = as_a_tree(model, sequences, "segments")
+        recomputed = as_a_tree(model, sequences, kernel)
         assert len(passes) == 3
     finally:
         hook.remove()

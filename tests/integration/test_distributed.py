@@ -334,7 +334,7 @@ def test_a_mistake_of_one_process_ends_all_with_its_message_and_code(folder: Pat
     ("recipe", "setting", "message"),
     [
         ("missing.toml", "train.epochs=1", "error: missing.toml: cannot be read"),
-        ("recipe.toml", "data.train=none.jsonl", "none.jsonl: cannot be read"),
+        ("recipe.toml", "data.train=none.jsonl", "none.jsonl: no such file"),
         ("decoding.toml", "train.shard_base=true", "error: train.validation_calls: decoding needs"),
     ],
 )

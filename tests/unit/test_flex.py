@@ -6,6 +6,7 @@ refusal is taken out. What a GPU's compiler makes of it is compared when a model
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,10 @@ HEADS = Heads(queries=4, keys=2, size=16)
 def gradients_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
     torch._dynamo.reset()
-    flex_obstacle.cache_clear()
+    fastest._flex_obstacle.cache_clear()
     yield
     torch._dynamo.reset()
-    flex_obstacle.cache_clear()
+    fastest._flex_obstacle.cache_clear()
 
 
 def random_tree(
@@ -99,30 +100,41 @@ def test_outputs_and_gradients_are_those_of_the_dense_mask(kernel: Kernel, prefi
 
 
 def compilations(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Of FlexAttention for trees, pieces and wanted tokens of many sizes, as a run meets them."""
+    """Of FlexAttention for trees, pieces and wanted tokens of many sizes: while training, in layers
+    below the first adapter, while validating, and while reading prompts."""
     torch._dynamo.reset()
     counter = CompileCounterWithBackend("eager")
     monkeypatch.setattr(flex, "flex_attention", flex.compiled_flex(counter))
     random = np.random.default_rng(1)
-    for prefix, branches, longest in ((200, 4, 60), (30, 2, 10), (300, 1, 5), (129, 5, 127)):
+    for prefix, branches, longest in ((200, 4, 60), (30, 2, 10), (300, 1, 5)):
         tree = random_tree(random, prefix, branches, longest)
         for piece in pieces(tree, prefix):
             for rows in wanted(random, piece):
                 inputs = random_inputs(tree, piece, rows, torch.float32)
-                attend("flex", tree, piece, rows, [x.requires_grad_() for x in inputs])
+                attend("flex", tree, piece, rows, inputs)
                 with torch.no_grad():
                     attend("flex", tree, piece, rows, inputs)
+                with torch.inference_mode():
+                    attend("flex", tree, piece, rows, [x.clone() for x in inputs])
+                attend("flex", tree, piece, rows, [x.requires_grad_() for x in inputs])
     return int(counter.frame_count)
 
 
 def test_one_kernel_serves_every_tree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One with gradients and one without. The control is to allow a single block, too: torch makes
-    some kernels more and then, in silence, computes with all scores at once."""
-    assert compilations(monkeypatch) == 2
-    monkeypatch.undo()
-    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
+    """In each of four ways to ask for gradients or not."""
+    assert compilations(monkeypatch) == 4
+
+
+def test_with_lengths_as_they_are_torch_runs_out_of_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The control: where a mask may have one block, and equal lengths are taken for one."""
     monkeypatch.setattr(flex, "_filled", lambda length: -(-length // 128) * 128)
-    assert compilations(monkeypatch) > 4
+    monkeypatch.setattr(flex, "_EQUAL_LENGTHS_APART", nullcontext())
+    monkeypatch.setattr(flex, "_KERNELS", 8)
+    flex.compiled_flex.cache_clear()
+    with pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit):
+        compilations(monkeypatch)
 
 
 def test_a_mask_of_blocks_is_the_librarys() -> None:
@@ -142,6 +154,12 @@ def test_a_mask_of_blocks_is_the_librarys() -> None:
                 assert torch.equal(ours, library)
 
 
+def without_numbers_backward(q: Tensor, *rest: Any) -> Tensor:
+    if q.requires_grad:
+        q.register_hook(lambda gradient: gradient * torch.nan)
+    return REAL_ATTENTION(q, *rest)
+
+
 def seen_a_token_late(subtree_end_T: Tensor, rows_Q: Tensor, past_tokens: int) -> Any:
     return REAL_MASK(subtree_end_T, (rows_Q - 1).clamp(min=0), past_tokens)
 
@@ -151,6 +169,7 @@ def refused(*_: Any, **__: Any) -> Tensor:
 
 
 REAL_MASK: Callable[..., Any] = flex.flex_mask
+REAL_ATTENTION: Callable[..., Tensor] = flex.flex_tree_attention
 
 
 def test_a_gpu_takes_flexattention_where_it_computes_the_same(
@@ -159,11 +178,15 @@ def test_a_gpu_takes_flexattention_where_it_computes_the_same(
     monkeypatch.setattr(fastest, "suits_flex", lambda _: True)
     assert flex_obstacle(CPU, torch.bfloat16, HEADS) == ""
 
-    flex_obstacle.cache_clear()
+    fastest._flex_obstacle.cache_clear()
     monkeypatch.setattr("tooltune.model.attention.flex_mask", seen_a_token_late)
     assert "computes something else" in flex_obstacle(CPU, torch.bfloat16, HEADS)
 
-    flex_obstacle.cache_clear()
+    fastest._flex_obstacle.cache_clear()
+    monkeypatch.setattr("tooltune.model.attention.flex_tree_attention", without_numbers_backward)
+    assert "off by nan" in flex_obstacle(CPU, torch.bfloat16, HEADS)
+
+    fastest._flex_obstacle.cache_clear()
     monkeypatch.setattr("tooltune.model.attention.flex_tree_attention", refused)
     reason = flex_obstacle(CPU, torch.bfloat16, HEADS)
     assert "could not be compiled (Failed to find C compiler)" in reason
@@ -177,4 +200,5 @@ def test_cards_without_matrix_units_for_it_take_pytorchs_own_kernel(
 ) -> None:
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: capability)
     monkeypatch.setattr(fastest, "_flex_difference", lambda *_: 0.0)
+    monkeypatch.setattr(fastest, "flex_obstacle", fastest._flex_obstacle)
     assert fastest_kernel(torch.device("cuda"), torch.float16, HEADS) == kernel

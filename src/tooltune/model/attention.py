@@ -23,9 +23,9 @@ from transformers.masking_utils import AttentionMaskInterface
 from tooltune.model.decode import DecodeState, decode_attention
 from tooltune.model.flex import flex_mask, flex_tree_attention
 from tooltune.model.fused import TileArrays, fused_attention, tile_arrays
-from tooltune.model.masked import MASKED_ROWS, masked_attention
+from tooltune.model.masked import MASKED_ROWS, MaskedTile, masked_attention, masked_tiles
 from tooltune.model.segments import Block, block_attention, cut_blocks
-from tooltune.model.tiles import Tile, cut_tiles, tile_attention, tiles_on
+from tooltune.model.tiles import Tile, cut_tiles, tile_attention
 from tooltune.packing.tree import IntArray, Piece, PrefixTree, Segment
 
 ATTENTION = "tooltune"
@@ -49,7 +49,9 @@ class TreeLayout:
     blocks: tuple[Block, ...] = ()
     """Of the `segments` kernel."""
     tiles: tuple[Tile, ...] = ()
-    """Of the `tiles` and the `masked` kernel."""
+    """Of the `tiles` kernel."""
+    masked_tiles: tuple[MaskedTile, ...] = ()
+    """Of the `masked` kernel, on the device that computes."""
     tile_arrays: TileArrays | None = None
     """Of the `fused` kernel: the same tiles."""
     block_mask: BlockMask | None = None
@@ -89,7 +91,7 @@ def tree_layout(
     ]
     if kernel == "masked":
         tiles = cut_tiles(ends, segments, rows, past_tokens, tile_rows=MASKED_ROWS)
-        return TreeLayout(subtree_end_T, rows_Q, kernel, tiles=tiles_on(device, tiles))
+        return TreeLayout(subtree_end_T, rows_Q, kernel, masked_tiles=masked_tiles(tiles, device))
     if kernel in ("tiles", "fused"):
         tiles = cut_tiles(ends, segments, rows, past_tokens)
         if kernel == "tiles":
@@ -109,7 +111,7 @@ def tree_attention(q: Tensor, k: Tensor, v: Tensor, layout: TreeLayout, scale: f
         assert layout.tile_arrays is not None, "tree_layout makes them for this kernel"
         return fused_attention(q, k, v, layout.tile_arrays, scale)
     if layout.kernel == "masked":
-        return masked_attention(q, k, v, layout.tiles, scale)
+        return masked_attention(q, k, v, layout.masked_tiles, scale)
     if layout.kernel == "tiles":
         return tile_attention(q, k, v, layout.tiles, scale)
     return block_attention(q, k, v, layout.blocks, scale)

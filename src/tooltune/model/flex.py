@@ -2,10 +2,10 @@
 
 FlexAttention computes blocks of 128 queries and 128 keys and leaves out those that the mask hides.
 It is fast only compiled, and a compiled kernel serves only what looks like the call it was made
-for: lengths that are equal or 1 there, a mask of one block, a length below 128. After some such
-kernels torch takes none any more and computes with all scores at once, in silence. So every call
-looks alike here: queries and keys are filled up to whole blocks, two at least, and lengths that
-happen to be equal are told apart.
+for: lengths that are equal or 1 there, a mask of one block, a length below 128. After eight such
+kernels torch makes no more: it warns, and computes with all scores at once. So calls look alike
+here: queries and keys are filled up to whole blocks, two at least, and lengths that happen to be
+equal are told apart.
 
 Shapes: T tokens computed now, P tokens before them, Q queries, H query heads, G key/value heads, K
 head size.
@@ -22,6 +22,12 @@ from torch.fx.experimental import _config
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 _BLOCK = 128
+_KERNELS = 32
+"""More than the ways to call it: with gradients of all inputs, some or none, and in two modes
+without, for each number format and shape of heads. Beyond them it is an error."""
+_shape_settings: Any = _config
+_EQUAL_LENGTHS_APART = _shape_settings.patch(use_duck_shape=False)
+"""Made once: each patch leaves something behind in its thread."""
 
 
 def suits_flex(device: torch.device) -> bool:
@@ -84,8 +90,7 @@ def flex_tree_attention(q: Tensor, k: Tensor, v: Tensor, mask: BlockMask, scale:
     """
     queries, keys = mask.shape[-2:]
     flex: Any = compiled_flex() if q.is_cuda else flex_attention
-    shape_settings: Any = _config
-    with shape_settings.patch(use_duck_shape=False):
+    with _EQUAL_LENGTHS_APART:
         out: Tensor = flex(
             _fill(q, queries),
             _fill(k, keys),
@@ -99,8 +104,12 @@ def flex_tree_attention(q: Tensor, k: Tensor, v: Tensor, mask: BlockMask, scale:
 
 @cache
 def compiled_flex(backend: str | Callable[..., Any] = "inductor") -> Callable[..., Any]:
-    """FlexAttention in one kernel for every length, with gradients and without."""
-    return torch.compile(flex_attention, dynamic=True, backend=backend)
+    """FlexAttention in one kernel for every length."""
+    compile_: Any = torch.compile  # its overloads know nothing of a limit
+    compiled: Callable[..., Any] = compile_(
+        flex_attention, dynamic=True, backend=backend, fullgraph=True, recompile_limit=_KERNELS
+    )
+    return compiled
 
 
 def _filled(length: int) -> int:
@@ -109,4 +118,5 @@ def _filled(length: int) -> int:
 
 def _fill(x: Tensor, length: int) -> Tensor:
     """Zeros below (1, H or G, rows, K), up to `length` rows."""
-    return F.pad(x, (0, 0, 0, length - x.shape[2])).contiguous()
+    missing = length - x.shape[2]
+    return (F.pad(x, (0, 0, 0, missing)) if missing else x).contiguous()

@@ -19,6 +19,7 @@ from transformers import GenerationConfig
 
 from tooltune.model.attention import ATTENTION, KeysValues
 from tooltune.model.decode import GROW_PLACES, DecodeRows, DecodeState, kept_rows, open_place
+from tooltune.model.fastest import heads_of
 from tooltune.model.forward import tree_hidden
 from tooltune.model.load import LoadedModel
 from tooltune.packing.pack import cut_tree
@@ -216,12 +217,8 @@ def _run_piece(
 
 def key_value_bytes(model: Any, dtype: torch.dtype) -> int:
     """Of one token's keys and values in all layers."""
-    config = model.config
-    heads = config.num_attention_heads
-    head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return int(
-        2 * config.num_hidden_layers * config.num_key_value_heads * head_size * dtype.itemsize
-    )
+    heads = heads_of(model.config)
+    return int(2 * model.config.num_hidden_layers * heads.keys * heads.size * dtype.itemsize)
 
 
 def _shared_tokens(prompts: Sequence[Sequence[int]]) -> int:

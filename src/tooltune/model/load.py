@@ -58,7 +58,7 @@ class LoadedModel:
     sharing_why: str = ""
     """The reason for that, naming the model."""
     slower_why: str = ""
-    """The reason why kernels made for this processor do not compute; empty where they do."""
+    """The reason why kernels made for this device do not compute; empty where they do."""
     window_tokens: int | None = None
     """Longest sequence for which tree attention is exact; None where there is no limit."""
 

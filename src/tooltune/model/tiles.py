@@ -86,13 +86,6 @@ def _tile(
     )
 
 
-def tiles_on(device: torch.device, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
-    return tuple(
-        tile if tile.hidden_RM is None else tile._replace(hidden_RM=tile.hidden_RM.to(device))
-        for tile in tiles
-    )
-
-
 def _runs(places: IntArray) -> tuple[slice, ...]:
     edges = [0, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
     return tuple(slice(int(places[a]), int(places[b - 1]) + 1) for a, b in pairwise(edges))
@@ -123,8 +116,10 @@ class _TileAttention(torch.autograd.Function):
         with float32_products_by_onednn(q.dtype):
             for tile in tiles:
                 q_rows = _below_one_another(q, tile, len(values))
-                weights = _softmax(widen(q_rows), seen_keys(wide_k, tile), tile, scale).to(q.dtype)
-                _put(out, tile, weights @ seen_keys(values, tile))
+                weights = _softmax(widen(q_rows), seen_keys(wide_k, tile.keys), tile, scale).to(
+                    q.dtype
+                )
+                _put(out, tile, weights @ seen_keys(values, tile.keys))
         ctx.save_for_backward(q, k, v)
         return out
 
@@ -138,16 +133,16 @@ class _TileAttention(torch.autograd.Function):
         with float32_products_by_onednn(q.dtype):
             for tile in ctx.tiles:
                 q_rows, grad_rows = (_below_one_another(x, tile, len(k)) for x in (q, grad_out))
-                weights = _softmax(widen(q_rows), seen_keys(wide_k, tile), tile, ctx.scale).to(
+                weights = _softmax(widen(q_rows), seen_keys(wide_k, tile.keys), tile, ctx.scale).to(
                     q.dtype
                 )
-                grad_weights = grad_rows @ seen_keys(v, tile).mT
+                grad_weights = grad_rows @ seen_keys(v, tile.keys).mT
                 grad_scores = torch.ops.aten._softmax_backward_data(
                     grad_weights, weights, -1, q.dtype
                 )
-                _put(grad_q, tile, grad_scores @ seen_keys(k, tile))
-                add_to_seen(grad_k, tile, grad_scores.mT @ q_rows)
-                add_to_seen(grad_v, tile, weights.mT @ grad_rows)
+                _put(grad_q, tile, grad_scores @ seen_keys(k, tile.keys))
+                add_to_seen(grad_k, tile.keys, grad_scores.mT @ q_rows)
+                add_to_seen(grad_v, tile.keys, weights.mT @ grad_rows)
         grad_q, grad_k = grad_q.mul_(ctx.scale), grad_k.mul_(ctx.scale).to(q.dtype)[None]
         return grad_q, grad_k, grad_v.to(q.dtype)[None], None, None
 
@@ -187,16 +182,16 @@ def _put(x: Tensor, tile: Tile, rows: Tensor) -> None:
     x[0, :, tile.rows] = rows.view(x.shape[1], -1, x.shape[-1])
 
 
-def seen_keys(x: Tensor, tile: Tile) -> Tensor:
-    """A tile's keys of (G, P + T, K) as (G, N, K)."""
-    first, *others = tile.keys
-    return torch.cat([x[:, run] for run in tile.keys], 1) if others else x[:, first]
+def seen_keys(x: Tensor, keys: tuple[slice, ...]) -> Tensor:
+    """A tile's `keys` of (G, P + T, K) as (G, N, K)."""
+    first, *others = keys
+    return torch.cat([x[:, run] for run in keys], 1) if others else x[:, first]
 
 
-def add_to_seen(x: Tensor, tile: Tile, seen: Tensor) -> None:
-    """Add (G, N, K) to a tile's keys of (G, P + T, K)."""
+def add_to_seen(x: Tensor, keys: tuple[slice, ...], seen: Tensor) -> None:
+    """Add (G, N, K) to a tile's `keys` of (G, P + T, K)."""
     start = 0
-    for run in tile.keys:
+    for run in keys:
         stop = start + run.stop - run.start
         x[:, run] += seen[:, start:stop]
         start = stop

@@ -103,8 +103,8 @@ def dry_run_job(job: Job) -> DryRun:
     """Of our engine. Layers below the adapter add their weights, and nothing that stays."""
     adapted = replace(job, shape=replace(job.shape, layers=job.backward_layers("lora")))
     adapted = replace(adapted, first_layer=0)
-    # The one attention kernel that runs on fake tensors of a processor; like those of GPUs it
-    # keeps its outputs only.
+    # Compiled kernels do not run on fake tensors. Of the others this one keeps what FlexAttention
+    # keeps: its inputs, its output and a number a row.
     step = engine_step(adapted, kernel="segments")
     run = dry_run(adapted.shape, partial(build_model, adapted), step)
     below = static_bytes(job, "lora")[0] - static_bytes(adapted, "lora")[0]
