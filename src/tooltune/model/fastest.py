@@ -54,7 +54,8 @@ def _flex_obstacle(device: torch.device, dtype: torch.dtype, heads: Heads) -> st
     if not suits_flex(device):
         return "FlexAttention has no matrix units on a GPU of compute capability below 8.0"
     try:
-        difference = _flex_difference(device, dtype, heads)
+        with torch.inference_mode(False):
+            difference = _flex_difference(device, dtype, heads)
     except Exception as error:  # a compiler's errors are of many kinds
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         return f"FlexAttention could not be compiled ({reason})"
@@ -83,10 +84,10 @@ def _flex_difference(device: torch.device, dtype: torch.dtype, heads: Heads) -> 
             return tree_attention(inputs[0], inputs[1], inputs[2], layout, heads.size**-0.5)
 
         with torch.inference_mode():
-            outputs = [attend(q, k, v)]
+            outputs = [attend(*(x.clone() for x in (q, k, v)))]
         with torch.no_grad():
             outputs.append(attend(q, k, v))
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.enable_grad():
             inputs = [x.clone().requires_grad_() for x in (q, k, v)]
             out = attend(*inputs)
             return [*outputs, out.detach(), *torch.autograd.grad(out, inputs, weights)]
