@@ -168,31 +168,34 @@ def model_folder(options: argparse.Namespace, folder: Path) -> Path:
 
 
 def choose_peer_settings(settings: dict[str, Any], console: Console) -> dict[str, Any]:
-    """The peer's fastest number format, then its fastest batch, each by one short step."""
+    """The peer's fastest number format, then its fastest batch, each by one short step. Raises
+    SideError where none is to be had."""
 
-    def seconds(number_format: str, at_a_time: int, fastest: float | None = None) -> float:
+    def seconds(number_format: str, at_a_time: int, fastest: float) -> float:
         tried = {"number_format": number_format, "examples_at_a_time": at_a_time}
         tried |= {"adapter": None, "steps": 1, "workload": asdict(TRIAL)}
         name = f"trial of the peer: {number_format}, {at_a_time} at a time"
-        patience = None if fastest is None else max(PATIENCE * fastest, LEAST_PATIENCE_SECONDS)
-        with Side("bench.peer", settings | tried) as peer:
-            try:
+        patience = max(PATIENCE * fastest, LEAST_PATIENCE_SECONDS) if fastest < math.inf else None
+        try:
+            with Side("bench.peer", settings | tried) as peer:
                 for _ in ("warm-up", "measured"):
                     taken = peer.step(at_most_seconds=patience)["seconds"]
-            except SlowSideError:
-                console.print(f"{name}: not waited for after {patience:.0f} s")
-                return math.inf
-            except SideError as error:  # more than this machine's memory, or not a format of it
-                console.print(f"{name}: {error}", markup=False, soft_wrap=True)
-                return math.inf
+        except SlowSideError:
+            console.print(f"{name}: not waited for after {patience:.0f} s")
+            return math.inf
+        except SideError as error:  # more than this machine's memory, or not a format of it
+            console.print(f"{name}: {error}", markup=False, soft_wrap=True)
+            return math.inf
         console.print(f"{name}: {taken:.2f} s")
         return taken
 
     by_format: dict[str, float] = {}
     for name in GPU_FORMATS if settings["device"] == "cuda" else NUMBER_FORMATS:
-        by_format[name] = seconds(name, 1, min(by_format.values(), default=None))
+        by_format[name] = seconds(name, 1, min(by_format.values(), default=math.inf))
     chosen = min(by_format, key=by_format.__getitem__)
     fastest = by_format[chosen]
+    if fastest == math.inf:
+        raise SideError("bench.peer: ended in every number format. Its last words stand above.")
     is_faster = seconds(chosen, LARGER_BATCH, fastest) < WORTH_ITS_MEMORY * fastest
     at_a_time = LARGER_BATCH if is_faster else 1
     return {"number_format": chosen, "examples_at_a_time": at_a_time}

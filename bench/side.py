@@ -50,7 +50,11 @@ class Side:
             env=ONE_GPU | os.environ | environment,
         )
         self.module = module
-        self.ready = self._read()
+        try:
+            self.ready = self._read()
+        except SideError:
+            self._end()
+            raise
 
     def step(self, *, at_most_seconds: float | None = None) -> dict[str, float]:
         """Let it compute the next optimizer step. Raises SideError; SlowSideError where it takes
@@ -80,6 +84,9 @@ class Side:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self.process.kill()
         self.process.communicate()
         self.log.close()

@@ -279,3 +279,9 @@ def _report_case(number: int, which: str) -> dict[str, object]:
         },
         "prompt": "…",
     }
+
+
+@pytest.fixture
+def flex_gradients_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FlexAttention with gradients: PyTorch refuses them on a processor, though it has them."""
+    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)

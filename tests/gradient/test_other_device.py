@@ -4,23 +4,24 @@ PyTorch's meta device computes shapes only. Like a GPU it refuses most operands 
 those of matrix products, of looking up and of adding in place). A GPU's own kernels are not run.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
 
-from tooltune.config import LoraSection
-from tooltune.model.attention import ATTENTION
+from tooltune.config import LINEAR_LAYERS
 from tooltune.model.generate import Decoder
-from tooltune.model.layers import recompute_activations, use_lean_layers
 from tooltune.model.load import LoadedModel
-from tooltune.model.lora import attach_lora, trainable_parameters
+from tooltune.model.lora import trainable_parameters
 from tooltune.model.masked import MaskedTile, masked_tiles
 from tooltune.model.tiles import Tile
 from tooltune.packing.tree import TokenSequence
+from tooltune.plan.dry_run import build_model
+from tooltune.plan.memory import TRAINERS, Job
+from tooltune.plan.tables import load_tables
 from tooltune.train.checkpoint import load_optimizer_state
 from tooltune.train.gradients import accumulate_gradients
 
@@ -35,24 +36,31 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tooltune.model.forward.fastest_kernel", lambda *_: "masked")
 
 
-def model_on(device: torch.device, family: str, *, dropout: float = 0.0) -> nn.Module:
-    config = AutoConfig.for_model(
-        family,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+def model_on_meta(family: str, *, is_recomputed: bool = False, dropout: float = 0.0) -> nn.Module:
+    """Three small layers in float16 with an adapter, as the planner's dry run builds them."""
+    shape = replace(
+        load_tables().shape("smollm2-135m"),
+        family=family,
+        layers=3,
+        hidden=64,
+        intermediate=128,
+        heads=4,
+        kv_heads=2,
         head_dim=16,
-        vocab_size=500,
+        vocab=500,
     )
-    with device:
-        model: nn.Module = AutoModelForCausalLM.from_config(
-            config, dtype=torch.float16, attn_implementation=ATTENTION
-        )
-        attach_lora(model, LoraSection(rank=4, dropout=dropout))
-    use_lean_layers(model)
-    return model.train()
+    job = Job(
+        shape=shape,
+        trainer=TRAINERS["tooltune"],
+        dtype="float16",
+        rank=4,
+        target_modules=LINEAR_LAYERS,
+        micro_batch_tokens=1000,
+        sequence_tokens=1000,
+        checkpointing=is_recomputed,
+        dropout=dropout,
+    )
+    return build_model(job, shape.layers)
 
 
 def sequences() -> list[TokenSequence]:
@@ -72,9 +80,7 @@ def sequences() -> list[TokenSequence]:
 def test_an_update_is_computed_where_the_model_is(
     family: str, micro_batch_tokens: int, is_recomputed: bool
 ) -> None:
-    model = model_on(META, family, dropout=0.05)
-    if is_recomputed:
-        recompute_activations(model)
+    model = model_on_meta(family, is_recomputed=is_recomputed, dropout=0.05)
     accumulate_gradients(model, sequences(), micro_batch_tokens=micro_batch_tokens)
     gradients = [parameter.grad for parameter in trainable_parameters(model)]
     assert all(gradient is not None and gradient.device == META for gradient in gradients)
@@ -84,7 +90,7 @@ def test_prompts_are_decoded_where_the_model_is(monkeypatch: pytest.MonkeyPatch)
     """What is decoded is of no meaning: meta tensors have no contents."""
     monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: [0] * len(tensor))
     monkeypatch.setattr(torch.Tensor, "__int__", lambda _: 45)
-    model = model_on(META, "qwen3").eval()
+    model = model_on_meta("qwen3").eval()
     loaded = LoadedModel(model, Path(), torch.float16, META, why="")
     prompts = [[*range(40), *range(100, end)] for end in (120, 110, 200)]
     with torch.no_grad():
@@ -93,7 +99,7 @@ def test_prompts_are_decoded_where_the_model_is(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_resumed_optimizer_is_where_its_parameters_are() -> None:
-    model = model_on(META, "llama")
+    model = model_on_meta("llama")
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     saved = {
         f"{name}.{key}": torch.zeros(())
@@ -115,4 +121,4 @@ def test_a_mask_left_on_the_processor_is_refused(monkeypatch: pytest.MonkeyPatch
     """The control of the first test."""
     monkeypatch.setattr("tooltune.model.attention.masked_tiles", left_behind)
     with pytest.raises(RuntimeError, match="not on the expected device"):
-        accumulate_gradients(model_on(META, "llama"), sequences(), micro_batch_tokens=1000)
+        accumulate_gradients(model_on_meta("llama"), sequences(), micro_batch_tokens=1000)

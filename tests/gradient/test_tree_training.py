@@ -39,17 +39,10 @@ from tooltune.train.step import train_step
 pytestmark = [
     # PEFT 0.21 asks transformers by a name that 5.23 has deprecated.
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated"),
-    # FlexAttention on a processor.
+    pytest.mark.usefixtures("flex_gradients_on_a_processor"),
     pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile"),
     pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def flex_gradients_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyTorch refuses them there, though it has them."""
-    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
-
 
 SHAPE = {
     "vocab_size": 48,

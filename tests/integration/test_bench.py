@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from bench.run import start_unsloth
-from bench.side import Side, SlowSideError
+from bench.run import NUMBER_FORMATS, choose_peer_settings, start_unsloth
+from bench.side import Side, SideError, SlowSideError
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,6 +78,19 @@ def test_a_side_is_not_waited_for_longer_than_told(tmp_path: Path) -> None:
             side.step(at_most_seconds=0.1)
         assert side.process.poll() is None
     assert side.process.poll() is not None, "it is ended with the block"
+
+
+@pytest.mark.skipif(find_spec("trl") is not None, reason="the peer is installed, and would live")
+def test_a_peer_that_dies_in_a_number_format_is_tried_in_the_others() -> None:
+    console = Console(file=StringIO(), width=200)
+    with pytest.raises(SideError, match="ended in every number format"):
+        choose_peer_settings({"device": "cpu"}, console)
+    assert isinstance(console.file, StringIO)
+    said = console.file.getvalue()
+    assert [f"trial of the peer: {name}, 1 at a time" in said for name in NUMBER_FORMATS] == [
+        True
+    ] * 3
+    assert "No module named" in said
 
 
 def test_unsloth_finds_tooltune_and_compiles_beside_the_adapter(tmp_path: Path) -> None:

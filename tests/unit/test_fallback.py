@@ -218,3 +218,18 @@ def test_a_model_that_looks_ahead_is_refused_by_name(folders: dict[str, Path]) -
         f"{folders['bert']}: model type 'bert' cannot be trained, not even each sequence by itself "
         "(a token depends on later ones). Take one of: llama, qwen2, qwen3."
     )
+
+
+def test_a_model_beyond_float16_is_told_to_take_float32(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """As Gemma 3's are; what is not a number passes no comparison."""
+    model = AutoModelForCausalLM.from_pretrained(folders["gemma3"])
+    for layer in model.model.layers:
+        nn.init.constant_(layer.post_feedforward_layernorm.weight, 1e5)
+    model.save_pretrained(tmp_path)
+    section = ModelSection(name=str(tmp_path), dtype="float16", device="cpu")
+    with pytest.raises(ModelError, match=r"beyond torch.float16. Set model.dtype to float32."):
+        load_base(section, longest_tokens=10)
+    wide = section.model_copy(update={"dtype": "float32"})
+    assert load_base(wide, longest_tokens=10).shares_prefixes

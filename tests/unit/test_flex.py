@@ -22,6 +22,7 @@ from tooltune.model.fastest import Heads, fastest_kernel, flex_obstacle
 from tooltune.packing.tree import Piece, PrefixTree, TokenSequence, build_tree
 
 pytestmark = [
+    pytest.mark.usefixtures("flex_gradients_on_a_processor"),
     pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile"),
     pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
 ]
@@ -31,8 +32,8 @@ HEADS = Heads(queries=4, keys=2, size=16)
 
 
 @pytest.fixture(autouse=True)
-def gradients_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
+def nothing_compiled() -> Iterator[None]:
+    """Before a test, nor after it."""
     torch._dynamo.reset()
     fastest._flex_obstacle.cache_clear()
     yield

@@ -116,9 +116,8 @@ class _TileAttention(torch.autograd.Function):
         with float32_products_by_onednn(q.dtype):
             for tile in tiles:
                 q_rows = _below_one_another(q, tile, len(values))
-                weights = _softmax(widen(q_rows), seen_keys(wide_k, tile.keys), tile, scale).to(
-                    q.dtype
-                )
+                keys = seen_keys(wide_k, tile.keys)
+                weights = _softmax(widen(q_rows), keys, tile, scale).to(q.dtype)
                 _put(out, tile, weights @ seen_keys(values, tile.keys))
         ctx.save_for_backward(q, k, v)
         return out
