@@ -22,11 +22,11 @@ SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Where the compiled kernels could be had, a test of them may not be skipped: they would be
-    broken."""
-    if item.get_closest_marker("compiled_kernels"):
+    broken. The marker's argument is the dtype they compute in."""
+    if marker := item.get_closest_marker("compiled_kernels"):
         from tooltune.model.compiled import compiler_command, suits_processor
 
-        if not suits_processor():
+        if not suits_processor(*marker.args):
             pytest.skip("the compiled kernels are for other processors")
         if not compiler_command():
             pytest.skip("there is no C++ compiler")

@@ -62,8 +62,11 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "qwen3": lambda: Qwen3Config(**SHAPE, head_dim=16),
 }
 KERNELS: tuple[Kernel, ...] = ("segments", "tiles", "masked", "flex", "reference")
-FUSED = pytest.param("fused", marks=pytest.mark.compiled_kernels)
-"""In bfloat16 only."""
+FUSED = {
+    dtype: pytest.param("fused", marks=pytest.mark.compiled_kernels(dtype))
+    for dtype in (torch.float32, torch.bfloat16)
+}
+"""Not in float64."""
 LORA = LoraSection(rank=3, alpha=6, dropout=0)
 EXACT = 1e-9
 RMS_NORM_IN_FLOAT32 = 3e-6
@@ -269,7 +272,7 @@ def test_any_tree_gives_the_loss_and_gradients_of_one_by_one_training(
     assert_same(as_a_tree(model, sequences, kernel), one_by_one(model, sequences), EXACT)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", [*KERNELS, FUSED[torch.float32]])
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_float32_is_within_one_in_ten_thousand(kind: str, kernel: Kernel) -> None:
     for sequences in (CASES["multi-level"], long_branches(11)):
@@ -283,7 +286,7 @@ def test_float32_is_within_one_in_ten_thousand(kind: str, kernel: Kernel) -> Non
 BF16_SLACK = 1.1
 
 
-@pytest.mark.parametrize("kernel", [*KERNELS, FUSED])
+@pytest.mark.parametrize("kernel", [*KERNELS, FUSED[torch.bfloat16]])
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_bfloat16_is_no_further_from_float64_than_plain_bfloat16(kind: str, kernel: Kernel) -> None:
     """Plain means what trainers do: the base in bfloat16, PEFT under autocast. The error of one

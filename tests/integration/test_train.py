@@ -524,7 +524,7 @@ def test_a_run_without_a_compiler_says_that_it_is_slower(
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("TOOLTUNE_CACHE", str(tmp_path))
     for module in ("compiled", "load"):  # whatever this processor is
-        monkeypatch.setattr(f"tooltune.model.{module}.suits_processor", lambda: True)
+        monkeypatch.setattr(f"tooltune.model.{module}.suits_processor", lambda _: True)
     compiled._compiled.cache_clear()
     run, printed = create_run(tmp_path / "run"), io.StringIO()
     one_step = changed(recipe, "train", examples_per_step=40, epochs=1)

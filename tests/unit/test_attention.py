@@ -135,9 +135,12 @@ def test_of_some_tokens_every_kernel_has_the_gradients_of_the_dense_mask(
 @pytest.mark.parametrize(
     ("device", "dtype", "kernel"),
     [
-        ("cpu", torch.float32, "segments"),
         ("cpu", torch.float16, "segments"),
-        pytest.param("cpu", torch.bfloat16, "fused", marks=pytest.mark.compiled_kernels),
+        ("cpu", torch.float64, "segments"),
+        *(
+            pytest.param("cpu", dtype, "fused", marks=pytest.mark.compiled_kernels(dtype))
+            for dtype in (torch.float32, torch.bfloat16)
+        ),
     ],
 )
 def test_the_kernel_is_chosen_by_device_and_number_format(

@@ -58,59 +58,73 @@ def test_a_recomputed_mlp_in_runs_of_rows(
     )
 
 
-@pytest.fixture(params=[pytest.param("compiled", marks=pytest.mark.compiled_kernels), "in PyTorch"])
-def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "in PyTorch":
+FLOATS = (torch.float32, torch.bfloat16)
+COMPILED = [pytest.param(x, marks=pytest.mark.compiled_kernels(x), id=f"{x}") for x in FLOATS]
+
+
+@pytest.fixture(
+    params=[
+        *(pytest.param((each, False), id=f"{each} in PyTorch") for each in FLOATS),
+        *(
+            pytest.param((each, True), marks=pytest.mark.compiled_kernels(each), id=f"{each}")
+            for each in FLOATS
+        ),
+    ]
+)
+def dtype(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.dtype:
+    """Computed by compiled kernels, and not."""
+    numbers: torch.dtype
+    numbers, is_compiled = request.param
+    if not is_compiled:
         for module in ("mlp", "norm"):
             monkeypatch.setattr(f"tooltune.model.{module}.kernels_for", lambda *_: None)
+    return numbers
 
 
 def relative_error(got: Tensor, truth: Tensor) -> float:
     return float(((got.double() - truth).norm() / truth.norm()).detach())
 
 
-def rounded_once(truth: Tensor) -> float:
+def rounded_once(truth: Tensor, dtype: torch.dtype) -> float:
     """The relative error of that, and a little for the float32 inside."""
-    return 1.05 * relative_error(truth.to(torch.bfloat16), truth)
+    return 1.05 * relative_error(truth.to(dtype), truth) + 2e-7
 
 
 WIDTHS = [1, 16, 37, 576]
 
 
-@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_norm_in_bfloat16_is_rounded_once(width: int) -> None:
+def test_a_norm_is_rounded_once(width: int, dtype: torch.dtype) -> None:
     torch.manual_seed(width)
-    x = torch.randn(3, 5, width).to(torch.bfloat16).transpose(0, 1).requires_grad_()
-    grad_y = torch.randn(5, 3, width).to(torch.bfloat16)
-    weight = nn.Parameter(torch.rand(width).to(torch.bfloat16), requires_grad=False)
+    x = torch.randn(3, 5, width).to(dtype).transpose(0, 1).requires_grad_()
+    grad_y = torch.randn(5, 3, width).to(dtype)
+    weight = nn.Parameter(torch.rand(width).to(dtype), requires_grad=False)
     wide = x.detach().double().requires_grad_()
     truth, got = F.rms_norm(wide, (width,), weight.double(), 1e-5), RmsNorm(weight, 1e-5)(x)
-    assert got.dtype == torch.bfloat16
-    assert relative_error(got, truth) < rounded_once(truth)
+    assert got.dtype == dtype
+    assert relative_error(got, truth) < rounded_once(truth, dtype)
     if width > 1:  # of one number the norm is its sign, and the gradient next to nothing
         ours, theirs = gradient(got, grad_y, x)[0], gradient(truth, grad_y.double(), wide)[0]
-        assert relative_error(ours, theirs) < rounded_once(theirs)
+        assert relative_error(ours, theirs) < rounded_once(theirs, dtype)
 
 
-@pytest.mark.compiled_kernels
+@pytest.mark.parametrize("number", COMPILED)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_compiled_swiglu_in_bfloat16_is_rounded_once(width: int) -> None:
-    for got, truth in swiglu_and_truth(width):
-        assert relative_error(got, truth) < rounded_once(truth)
+def test_a_compiled_swiglu_is_rounded_once(width: int, number: torch.dtype) -> None:
+    for got, truth in swiglu_and_truth(width, number):
+        assert relative_error(got, truth) < rounded_once(truth, number)
 
 
-@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_swiglu_in_bfloat16_is_near_float64(width: int) -> None:
-    for got, truth in swiglu_and_truth(width):
-        assert relative_error(got, truth) < 3 * rounded_once(truth)
+def test_a_swiglu_is_near_float64(width: int, dtype: torch.dtype) -> None:
+    for got, truth in swiglu_and_truth(width, dtype):
+        assert relative_error(got, truth) < 3 * rounded_once(truth, dtype)
 
 
-def swiglu_and_truth(width: int) -> list[tuple[Tensor, Tensor]]:
+def swiglu_and_truth(width: int, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
     """The output, and both gradients."""
     torch.manual_seed(width)
-    gate, up, grad = (torch.randn(7, 5, width).mul(3).to(torch.bfloat16) for _ in range(3))
+    gate, up, grad = (torch.randn(7, 5, width).mul(3).to(dtype) for _ in range(3))
     gate[0, 0], gate[0, 1] = 100, -100
     up = up.transpose(0, 1).contiguous().transpose(0, 1)
     wide = [x.double().requires_grad_() for x in (gate, up)]
@@ -120,10 +134,9 @@ def swiglu_and_truth(width: int) -> list[tuple[Tensor, Tensor]]:
     return list(zip(got, truths, strict=True))
 
 
-@pytest.mark.usefixtures("kernels")
-def test_what_is_no_number_stays_none() -> None:
-    x = torch.randn(4, 40).to(torch.bfloat16)
+def test_what_is_no_number_stays_none(dtype: torch.dtype) -> None:
+    x = torch.randn(4, 40).to(dtype)
     x[2, 3] = torch.nan
-    weight = nn.Parameter(torch.ones(40, dtype=torch.bfloat16), requires_grad=False)
+    weight = nn.Parameter(torch.ones(40, dtype=dtype), requires_grad=False)
     assert bool(RmsNorm(weight, 1e-5)(x)[2].isnan().all())
     assert int(_swiglu(x, torch.ones_like(x)).isnan().sum()) == 1

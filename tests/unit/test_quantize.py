@@ -110,9 +110,16 @@ def loss_and_gradients(model: nn.Module) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(
-    "is_compiled", [pytest.param(True, marks=pytest.mark.compiled_kernels), False]
+    ("dtype", "is_compiled"),
+    [
+        each
+        for dtype in (torch.float32, torch.bfloat16)
+        for each in (
+            (dtype, False),
+            pytest.param(dtype, True, marks=pytest.mark.compiled_kernels(dtype)),
+        )
+    ],
 )
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_q8_0_has_the_numbers_of_gguf(
     dtype: torch.dtype, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,8 @@
-"""The C++ of `kernels/`, for what PyTorch cannot compute fast in bfloat16 on a processor.
+"""The C++ of `kernels/`, for what PyTorch computes slowly on a processor: in bfloat16 above all.
 
-It is compiled at its first use, in some seconds, and kept in the user's cache. It takes addresses
-and numbers, so it needs no headers of PyTorch or Python. Each caller has a slower way in PyTorch,
-for where there is no compiler, and for other processors.
+It is compiled for bfloat16 or float32 at the first use of that, in some seconds, and kept in the
+user's cache. It takes addresses and numbers, so it needs no headers of PyTorch or Python. Each
+caller has a slower way in PyTorch, for where there is no compiler, and for other processors.
 """
 
 import ctypes
@@ -28,34 +28,51 @@ COMPILER = "g++"
 """Or the command in `$CXX`. Its OpenMP is the one that PyTorch's Linux wheels bring: a second one,
 such as clang's, would have threads of its own, and both would wait for each other's processors."""
 _FLAGS = (
-    *("-std=c++20", "-O3", "-fopenmp", "-shared", "-fPIC", "-fno-strict-aliasing"),
-    *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mfma", "-mf16c"),
+    *("-std=c++20", "-O3", "-ffp-contract=fast", "-fopenmp", "-shared", "-fPIC"),
+    *("-fno-strict-aliasing", "-mfma", "-mf16c"),
 )
+_AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
 
 
-def suits_processor() -> bool:
-    """Not those with matrix units (AMX): PyTorch's products use them, ours would not."""
+def suits_processor(dtype: torch.dtype) -> bool:
+    """Whether they are for numbers of this kind on this one."""
+    return bool(_instructions(dtype))
+
+
+def _instructions(dtype: torch.dtype) -> tuple[str, ...]:
+    """What of this processor's the compiler may use; empty where the kernels are not for it.
+
+    bfloat16 not where there are matrix units (AMX): PyTorch's products use them, ours would not.
+    """
     has = torch.cpu.get_capabilities()
-    return bool(has.get("avx512_bf16")) and not has.get("amx_bf16")
+    if dtype == torch.bfloat16 and has.get("avx512_bf16") and not has.get("amx_bf16"):
+        return (*_AVX512, "-mavx512bf16")
+    if dtype == torch.float32 and has.get("avx512_dq"):
+        return _AVX512
+    if dtype == torch.float32 and all(map(has.get, ("avx2", "fma3", "f16c"))):
+        return ("-mavx2",)
+    return ()
 
 
-def kernels_obstacle() -> str:
-    """Why they are not to be had here; empty where they are."""
-    found = _compiled()
+def kernels_obstacle(dtype: torch.dtype) -> str:
+    """Why they are not to be had for these numbers here; empty where they are."""
+    found = _compiled(dtype)
     return found if isinstance(found, str) else ""
 
 
 def kernels_for(*tensors: Tensor, computes_in: torch.dtype | None = None) -> Any | None:
-    """The compiled functions, where they are to be had and these tensors are bfloat16 in the
-    processor's memory; else None. `computes_in` stands for the dtype of what is stored otherwise.
+    """The compiled functions, where they are to be had for these tensors, all of one dtype and in
+    the processor's memory; else None. `computes_in` stands for the dtype of what is stored
+    otherwise.
 
     A tensor of a class of its own is not its memory: those of the planner's dry run have none.
     """
     if any(x.device.type != "cpu" or type(x) not in (Tensor, nn.Parameter) for x in tensors):
         return None
-    if ({computes_in} if computes_in else {x.dtype for x in tensors}) != {torch.bfloat16}:
+    dtypes = {computes_in} if computes_in else {x.dtype for x in tensors}
+    if len(dtypes) > 1:
         return None
-    found = _compiled()
+    found = _compiled(dtypes.pop())
     return None if isinstance(found, str) else found
 
 
@@ -73,10 +90,11 @@ def _as_c(argument: Any) -> Any:
     return c_float(argument) if isinstance(argument, float) else argument
 
 
-def library_path() -> Path:
-    """Another one for each version of the source."""
+def library_path(dtype: torch.dtype) -> Path:
+    """Another one for each version of the source, and for other instructions."""
     code = [path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.[ch]pp"))]
-    key = hashlib.sha256("\n".join((*code, *_FLAGS)).encode()).hexdigest()[:16]
+    words = "\n".join((*code, *_FLAGS, *_instructions(dtype)))
+    key = hashlib.sha256(words.encode()).hexdigest()[:16]
     return cache_folder() / "compiled" / f"kernels-{key}.so"
 
 
@@ -94,21 +112,24 @@ def _wanted_compiler() -> str:
 
 
 @cache
-def _compiled() -> ctypes.CDLL | str:
-    if not suits_processor():
-        return "it is for processors with AVX512-BF16 and without AMX"
+def _compiled(dtype: torch.dtype) -> ctypes.CDLL | str:
+    if not suits_processor(dtype):
+        return (
+            "it is for bfloat16 on processors with AVX512-BF16 and without AMX, and for float32 on "
+            f"those with AVX2, not for {str(dtype).removeprefix('torch.')} here"
+        )
     try:
-        library = library_path()
+        library = library_path(dtype)
         if library.is_file():
             # Half a file, or one from another machine that shares the cache, is made anew.
             with suppress(OSError):
                 return ctypes.CDLL(str(library))
-        return compile_kernels(library) or ctypes.CDLL(str(library))
+        return compile_kernels(library, dtype) or ctypes.CDLL(str(library))
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
         return f"they cannot be written to the cache or loaded from it ({error})"
 
 
-def compile_kernels(library: Path) -> str:
+def compile_kernels(library: Path, dtype: torch.dtype) -> str:
     """Why not; empty where the library is there afterwards, whole at any moment. Raises OSError
     where it cannot be written."""
     compiler = compiler_command()
@@ -119,7 +140,7 @@ def compile_kernels(library: Path) -> str:
     with tempfile.TemporaryDirectory(dir=library.parent) as temporary:
         made = Path(temporary) / library.name
         sources = map(str, sorted(KERNELS.glob("*.cpp")))
-        command = [*compiler, *_FLAGS, *sources, "-o", str(made)]
+        command = [*compiler, *_FLAGS, *_instructions(dtype), *sources, "-o", str(made)]
         english = os.environ | {"LC_ALL": "C"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=english)
         if done.returncode:

@@ -34,12 +34,12 @@ def heads_of(config: Any) -> Heads:
 
 
 def fastest_kernel(device: torch.device, dtype: torch.dtype, heads: Heads) -> Kernel:
-    """Processors that do not multiply bfloat16 faster take float32, and with it `segments`."""
+    """Of a processor without compiled kernels: `segments` for float32, `tiles` for bfloat16."""
     if device.type == "cuda":
         return "masked" if flex_obstacle(device, dtype, heads) else "flex"
-    if dtype != torch.bfloat16:
-        return "segments"
-    return "tiles" if kernels_obstacle() else "fused"
+    if not kernels_obstacle(dtype):
+        return "fused"
+    return "tiles" if dtype == torch.bfloat16 else "segments"
 
 
 def flex_obstacle(device: torch.device, dtype: torch.dtype, heads: Heads) -> str:

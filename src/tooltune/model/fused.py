@@ -1,7 +1,7 @@
-"""Tree attention in tiles, as one compiled function for processors that multiply bfloat16 faster.
+"""Tree attention in tiles, as one compiled function for processors.
 
-kernels/attention.cpp computes what tiles.py computes, twice as fast: no score, softmax or gradient
-of one is written to memory.
+kernels/attention.cpp computes what tiles.py computes, in bfloat16 twice as fast: no score, softmax
+or gradient of one is written to memory.
 
 Shapes: P + T keys, Q queries, R queries of one tile, H query heads, G key/value heads, K head size.
 """
@@ -57,12 +57,12 @@ def tile_arrays(tiles: tuple[Tile, ...]) -> TileArrays:
 
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, tiles: TileArrays, scale: float) -> Tensor:
-    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K), all bfloat16 with
-    an even K. Raises ValueError for other tensors, for tiles of other ones, which would read beyond
-    them, and where there are no compiled kernels."""
+    """Attention output (1, H, Q, K) for q (1, H, Q, K) and k, v (1, G, P + T, K), all float32 or
+    all bfloat16, with an even K. Raises ValueError for other tensors, for tiles of other ones,
+    which would read beyond them, and where there are no compiled kernels."""
     if kernels_for(q, k, v) is None or q.shape[-1] % 2:
-        found = kernels_obstacle() or f"got {q.dtype}, {q.shape[-1]}"
-        raise ValueError(f"bfloat16 and an even head size only ({found})")
+        found = kernels_obstacle(q.dtype) or f"got {q.dtype}, {k.dtype}, {v.dtype}, {q.shape[-1]}"
+        raise ValueError(f"numbers of one kind and an even head size only ({found})")
     queries, keys = tiles.rows.max(initial=0), tiles.runs.max(initial=0)
     if queries != q.shape[2] or keys > k.shape[2]:
         raise ValueError(

@@ -133,7 +133,7 @@ def _slower_reason(device: torch.device, dtype: torch.dtype, config: Any) -> str
     if device.type == "cuda":
         is_for_it = config._attn_implementation == ATTENTION and suits_flex(device)
         return flex_obstacle(device, dtype, heads_of(config)) if is_for_it else ""
-    return kernels_obstacle() if dtype == torch.bfloat16 and suits_processor() else ""
+    return kernels_obstacle(dtype) if suits_processor(dtype) else ""
 
 
 def settle_vector_math() -> None:

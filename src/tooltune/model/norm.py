@@ -1,6 +1,6 @@
 """RMSNorm for a frozen decoder: one tensor kept, and half precision widened to float32 inside.
 
-kernels/rms_norm.cpp is the same for processors with bfloat16 units.
+kernels/rms_norm.cpp is the same in one pass over memory.
 """
 
 from typing import Any

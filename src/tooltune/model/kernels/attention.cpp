@@ -1,5 +1,5 @@
 // Tree attention in tiles (see tiles.py), fused: the scores of one head and tile exist at a time,
-// in the processor's cache. What is multiplied is bfloat16; scores, softmax, its gradient and all
+// in the processor's cache. What is multiplied is `number`s; scores, softmax, its gradient and all
 // sums are float32.
 //
 // Called by fused.py, which has the same structs.
@@ -13,7 +13,7 @@
 #include <cmath>
 #include <vector>
 
-#include "bfloat16.hpp"
+#include "numbers.hpp"
 
 namespace {
 
@@ -21,9 +21,9 @@ constexpr float HIDDEN = -1e30f;  // a score whose weight is 0
 
 // Heads of tokens: (heads, tokens, K), the last one contiguous.
 struct Heads {
-    bf16* data;
+    number* data;
     size_t head_stride, token_stride;
-    bf16* at(size_t head, size_t token) const {
+    number* at(size_t head, size_t token) const {
         return data + head * head_stride + token * token_stride;
     }
 };
@@ -55,60 +55,52 @@ struct Tiles {
     }
 };
 
-// A tile's keys as B of a product over channels: (M / BLOCK, K / 2, BLOCK), zero where there is
+// A tile's keys as B of a product over channels: (M / BLOCK, K / UNIT, BLOCK), zero where there is
 // none.
 void pack_over_channels(const Tiles& tiles, size_t tile, Heads x, size_t group,
-                        std::vector<pair>& out) {
-    size_t steps = tiles.head_size / 2, N = tiles.N(tile);
+                        std::vector<unit>& out) {
+    size_t steps = tiles.head_size / UNIT, N = tiles.N(tile);
     out.assign(rounded_up(N) * steps, 0);
-    const bf16* rows[LANES] = {};
+    const unit* rows[LANES] = {};
     tiles.each_key(tile, [&](size_t place, size_t key) {
         size_t row = place % LANES, first = place - row;
-        rows[row] = x.at(group, key);
-        if (row + 1 < LANES && place + 1 < N) return;
-        pair* to = out.data() + first / BLOCK * steps * BLOCK + first % BLOCK;
-        for (size_t s = 0; s < steps; s += LANES) {
-            __m512i square[LANES];
-            for (size_t i = 0; i < LANES; i++)
-                square[i] = _mm512_maskz_loadu_epi32(i <= row ? lanes_before(steps - s) : 0,
-                                                     rows[i] + 2 * s);
-            transpose(square, to + s * BLOCK, BLOCK, std::min(LANES, steps - s));
-        }
+        rows[row] = (const unit*)x.at(group, key);
+        if (row + 1 == LANES || place + 1 == N)
+            transpose(rows, row + 1, steps, &out[first / BLOCK * steps * BLOCK + first % BLOCK]);
     });
 }
 
-// As B of a product over keys: (ceil(N / 2), W), zero where there is none.
+// As B of a product over keys: (ceil(N / UNIT), W), zero where there is none.
 void pack_over_keys(const Tiles& tiles, size_t tile, Heads x, size_t group,
-                    std::vector<pair>& out) {
+                    std::vector<unit>& out) {
     size_t N = tiles.N(tile), W = rounded_up(tiles.head_size);
-    out.assign((N + 1) / 2 * W, 0);
-    const bf16* even = nullptr;
+    out.assign(steps_over(N) * W, 0);
+    const number* rows[UNIT] = {};
     tiles.each_key(tile, [&](size_t place, size_t key) {
-        const bf16* row = x.at(group, key);
-        bool is_even = place % 2 == 0;
-        if (is_even) even = row;
-        if (!is_even || place + 1 == N)
-            interleave(even, is_even ? nullptr : row, tiles.head_size, &out[place / 2 * W]);
+        size_t row = place % UNIT;
+        rows[row] = x.at(group, key);
+        if (row + 1 == UNIT || place + 1 == N)
+            interleave(rows, row + 1, tiles.head_size, &out[place / UNIT * W]);
     });
 }
 
-// (R, M): a tile's rows of one head with what is packed over channels.
-void multiply_with_keys(const Tiles& tiles, size_t tile, Heads x, size_t head,
-                        const std::vector<pair>& packed, float scale, float* out) {
-    size_t steps = tiles.head_size / 2, M = rounded_up(tiles.N(tile));
-    Pairs rows{(const pair*)x.at(head, tiles.first(tile)), x.token_stride / 2, 1};
+// (R, M): `R` rows of one head, from `first` of the tile, with what is packed over channels.
+void multiply_with_keys(const Tiles& tiles, size_t tile, size_t first, size_t R, Heads x,
+                        size_t head, const std::vector<unit>& packed, float scale, float* out) {
+    size_t steps = tiles.head_size / UNIT, M = rounded_up(tiles.N(tile));
+    Units rows{(const unit*)x.at(head, tiles.first(tile) + first), x.token_stride / UNIT, 1};
     for (size_t n = 0; n < M; n += BLOCK)
-        multiply<false>(tiles.R(tile), rows, &packed[n * steps], BLOCK, steps, scale, out + n, M);
+        multiply<false>(R, rows, &packed[n * steps], BLOCK, steps, scale, out + n, M);
 }
 
 // Scores (R, M) of a tile's queries in one head, times log2(e), so that softmax is made of powers
 // of 2; HIDDEN what they do not see.
-void make_scores(const Tiles& tiles, size_t tile, Heads q, size_t head,
-                 const std::vector<pair>& keys, float* out) {
+void make_scores(const Tiles& tiles, size_t tile, size_t first, size_t R, Heads q, size_t head,
+                 const std::vector<unit>& keys, float* out) {
     size_t N = tiles.N(tile), M = rounded_up(N), hidden_keys = tiles.hidden_keys[tile];
-    multiply_with_keys(tiles, tile, q, head, keys, tiles.scale * LOG2_E, out);
-    const float* hidden = tiles.hidden + tiles.hidden_starts[tile];
-    for (size_t i = 0; i < tiles.R(tile); i++, out += M, hidden += hidden_keys) {
+    multiply_with_keys(tiles, tile, first, R, q, head, keys, tiles.scale * LOG2_E, out);
+    const float* hidden = tiles.hidden + tiles.hidden_starts[tile] + first * hidden_keys;
+    for (size_t i = 0; i < R; i++, out += M, hidden += hidden_keys) {
         float* last = out + N - hidden_keys;
         for (size_t j = 0; j < hidden_keys; j++) last[j] = hidden[j] < 0 ? HIDDEN : last[j];
         std::fill(out + N, out + M, HIDDEN);
@@ -116,52 +108,53 @@ void make_scores(const Tiles& tiles, size_t tile, Heads q, size_t head,
 }
 
 // 2^(scores - most) of M scores, rounded; returns the sum of what is not rounded.
-float exponentiate(const float* scores, size_t M, float most, bf16* weights) {
-    __m512 shift = _mm512_set1_ps(most), sum = _mm512_setzero_ps();
+float exponentiate(const float* scores, size_t M, float most, number* weights) {
+    floats sum = {};
     for (size_t n = 0; n < M; n += LANES) {
-        __m512 weight = exp2(_mm512_sub_ps(_mm512_loadu_ps(scores + n), shift));
-        sum = _mm512_add_ps(sum, weight);
+        floats weight = exp2(widened(scores + n) - most);
+        sum += weight;
         store_rounded(weights + n, weight);
     }
-    return _mm512_reduce_add_ps(sum);
+    return sum_of(sum);
 }
 
 float greatest(const float* x, size_t n) {
-    __m512 most = _mm512_set1_ps(-INFINITY);
-    for (size_t i = 0; i < n; i += LANES) most = _mm512_max_ps(most, _mm512_loadu_ps(x + i));
-    return _mm512_reduce_max_ps(most);
+    floats most = widened(x);
+    for (size_t i = LANES; i < n; i += LANES) {
+        floats other = widened(x + i);
+        most = most > other ? most : other;
+    }
+    return *std::max_element((float*)&most, (float*)&most + LANES);
 }
 
-// Of two rows of M scores: softmax in their place, as pairs of the rows, and from its gradient that
-// of the scores, as rows and as pairs of rows.
+// Of UNIT rows of M scores: softmax in their place, as units of the rows, and from its gradient
+// that of the scores, as rows and as units of rows.
 void softmax_backward(float* scores, const float* grads, size_t M, const float* log_sums,
-                      pair* weight_pairs, bf16* slopes, pair* slope_pairs) {
-    __m512 weights[2], sums[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+                      unit* weight_units, number* slopes, unit* slope_units) {
+    floats weights[UNIT], sums[UNIT] = {};
     for (size_t n = 0; n < M; n += LANES) {
-        for (int row = 0; row < 2; row++) {
-            float* at = scores + row * M + n;
-            __m512 shift = _mm512_set1_ps(log_sums[row]);
-            weights[row] = exp2(_mm512_sub_ps(_mm512_loadu_ps(at), shift));
-            _mm512_storeu_ps(at, weights[row]);
-            __m512 grad = _mm512_loadu_ps(grads + row * M + n);
-            sums[row] = _mm512_fmadd_ps(weights[row], grad, sums[row]);
-        }
-        _mm512_storeu_si512(weight_pairs + n, rounded_pairs(weights[0], weights[1]));
-    }
-    for (auto& sum : sums) sum = _mm512_set1_ps(_mm512_reduce_add_ps(sum));
-    for (size_t n = 0; n < M; n += LANES) {
-        __m512 slope[2];
-        for (int row = 0; row < 2; row++) {
+        for (size_t row = 0; row < UNIT; row++) {
             size_t at = row * M + n;
-            __m512 grad = _mm512_sub_ps(_mm512_loadu_ps(grads + at), sums[row]);
-            slope[row] = _mm512_mul_ps(_mm512_loadu_ps(scores + at), grad);
+            weights[row] = exp2(widened(scores + at) - log_sums[row]);
+            store(scores + at, weights[row]);
+            sums[row] += weights[row] * widened(grads + at);
+        }
+        store_units(weight_units + n, weights);
+    }
+    float means[UNIT];
+    for (size_t row = 0; row < UNIT; row++) means[row] = sum_of(sums[row]);
+    for (size_t n = 0; n < M; n += LANES) {
+        floats slope[UNIT];
+        for (size_t row = 0; row < UNIT; row++) {
+            size_t at = row * M + n;
+            slope[row] = widened(scores + at) * (widened(grads + at) - means[row]);
             store_rounded(slopes + at, slope[row]);
         }
-        _mm512_storeu_si512(slope_pairs + n, rounded_pairs(slope[0], slope[1]));
+        store_units(slope_units + n, slope);
     }
 }
 
-// Pairs (group, tile), groups outermost, divided among threads by their multiplications. What a
+// Units (group, tile), groups outermost, divided among threads by their multiplications. What a
 // thread does depends on their number alone, so sums come out the same each time.
 template <class Work>
 void in_parallel(const Tiles& tiles, Work work) {
@@ -177,11 +170,20 @@ void in_parallel(const Tiles& tiles, Work work) {
     }
 }
 
+// A tile's rows in each head of a group, SCORE_ROWS at a time: with the head and the first row.
+template <class Work>
+void each_part(const Tiles& tiles, size_t tile, size_t group, Work work) {
+    size_t R = tiles.R(tile), shared = tiles.heads / tiles.groups;
+    for (size_t head = group * shared; head < (group + 1) * shared; head++)
+        for (size_t first = 0; first < R; first += SCORE_ROWS)
+            work(head, first, std::min(R - first, SCORE_ROWS));
+}
+
 // What a thread works in, kept for the next tile.
 struct Scratch {
-    std::vector<pair> keys, values, keys_back, weight_pairs, slope_pairs, q_pairs, grad_pairs;
+    std::vector<unit> keys, values, keys_back, weight_units, slope_units, q_units, grad_units;
     std::vector<float> scores, grads, sums, mixed, tile_k, tile_v;
-    std::vector<bf16> weights, slopes;
+    std::vector<number> weights, slopes;
 
     static Scratch& of_thread() {
         static thread_local Scratch scratch;
@@ -235,79 +237,82 @@ void store_totals(const Tiles& tiles, std::vector<Sums>& sums, std::vector<float
 // `log_sums` (H, queries): the logarithm to base 2 of each softmax's sum, for the backward pass.
 extern "C" void attention(const Tiles& tiles, Heads q, Heads k, Heads v, Heads out,
                           float* log_sums) {
-    size_t K = tiles.head_size, W = rounded_up(K), shared = tiles.heads / tiles.groups;
+    size_t K = tiles.head_size, W = rounded_up(K);
     in_parallel(tiles, [&](size_t, size_t group, size_t tile) {
         Scratch& own = Scratch::of_thread();
-        size_t first = tiles.first(tile), R = tiles.R(tile), N = tiles.N(tile), M = rounded_up(N);
+        size_t N = tiles.N(tile), M = rounded_up(N);
         pack_over_channels(tiles, tile, k, group, own.keys);
         pack_over_keys(tiles, tile, v, group, own.values);
-        own.scores.resize(R * M), own.weights.resize(R * M);
-        own.mixed.resize(R * W), own.sums.resize(R);
-        for (size_t head = group * shared; head < (group + 1) * shared; head++) {
-            make_scores(tiles, tile, q, head, own.keys, own.scores.data());
+        own.scores.resize(SCORE_ROWS * M), own.weights.resize(SCORE_ROWS * M);
+        own.mixed.resize(SCORE_ROWS * W), own.sums.resize(SCORE_ROWS);
+        each_part(tiles, tile, group, [&](size_t head, size_t first, size_t R) {
+            size_t query = tiles.first(tile) + first;
+            make_scores(tiles, tile, first, R, q, head, own.keys, own.scores.data());
             for (size_t i = 0; i < R; i++) {
                 float most = greatest(&own.scores[i * M], M);
                 if (most == HIDDEN) most = NAN;  // what it sees overflowed: the run must stop
                 own.sums[i] = exponentiate(&own.scores[i * M], M, most, &own.weights[i * M]);
-                log_sums[head * tiles.queries + first + i] = most + std::log2(own.sums[i]);
+                log_sums[head * tiles.queries + query + i] = most + std::log2(own.sums[i]);
             }
-            Pairs weights{(const pair*)own.weights.data(), M / 2, 1};
+            Units weights{(const unit*)own.weights.data(), M / UNIT, 1};
             for (size_t c = 0; c < W; c += BLOCK)
-                multiply<false>(R, weights, &own.values[c], W, (N + 1) / 2, 1, &own.mixed[c], W);
+                multiply<false>(R, weights, &own.values[c], W, steps_over(N), 1, &own.mixed[c], W);
             for (size_t i = 0; i < R; i++) {
                 for (size_t c = 0; c < K; c++) own.mixed[i * W + c] /= own.sums[i];
-                store_rounded(out.at(head, first + i), &own.mixed[i * W], K);
+                store_rounded(out.at(head, query + i), &own.mixed[i * W], K);
             }
-        }
+        });
     });
 }
 
 extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v, Heads grad_out,
                                    const float* log_sums, Heads grad_q, Heads grad_k,
                                    Heads grad_v) {
-    size_t K = tiles.head_size, W = rounded_up(K), shared = tiles.heads / tiles.groups;
+    size_t K = tiles.head_size, W = rounded_up(K);
     std::vector<Sums> sums(omp_get_max_threads());
     in_parallel(tiles, [&](size_t thread, size_t group, size_t tile) {
         Scratch& own = Scratch::of_thread();
-        size_t first = tiles.first(tile), R = tiles.R(tile), N = tiles.N(tile), M = rounded_up(N);
-        size_t row_pairs = (R + 1) / 2;
+        size_t N = tiles.N(tile), M = rounded_up(N);
         pack_over_channels(tiles, tile, k, group, own.keys);
         pack_over_channels(tiles, tile, v, group, own.values);
         pack_over_keys(tiles, tile, k, group, own.keys_back);
-        for (auto* x : {&own.scores, &own.grads}) x->resize(2 * row_pairs * M);
-        for (auto* x : {&own.weight_pairs, &own.slope_pairs}) x->resize(row_pairs * M);
-        for (auto* x : {&own.q_pairs, &own.grad_pairs}) x->assign(row_pairs * W, 0);
+        for (auto* x : {&own.scores, &own.grads}) x->resize(SCORE_ROWS * M);
+        for (auto* x : {&own.weight_units, &own.slope_units}) x->resize(SCORE_ROWS / UNIT * M);
+        own.slopes.resize(SCORE_ROWS * M);
+        // Where a unit is one float32, all of these are what stands in scores and gradients.
+        auto* weights = UNIT > 1 ? own.weight_units.data() : (unit*)own.scores.data();
+        auto* slopes = UNIT > 1 ? own.slopes.data() : (number*)own.grads.data();
+        auto* slope_units = UNIT > 1 ? own.slope_units.data() : (unit*)own.grads.data();
+        for (auto* x : {&own.q_units, &own.grad_units}) x->assign(SCORE_ROWS / UNIT * W, 0);
         for (auto* x : {&own.tile_k, &own.tile_v}) x->assign(N * W, 0);
-        own.slopes.resize(2 * row_pairs * M), own.mixed.resize(R * W);
-        own.sums.assign(2 * row_pairs, 0);
-        for (size_t head = group * shared; head < (group + 1) * shared; head++) {
-            make_scores(tiles, tile, q, head, own.keys, own.scores.data());
-            multiply_with_keys(tiles, tile, grad_out, head, own.values, 1, own.grads.data());
+        own.mixed.resize(SCORE_ROWS * W), own.sums.assign(SCORE_ROWS, 0);
+        each_part(tiles, tile, group, [&](size_t head, size_t first, size_t R) {
+            size_t query = tiles.first(tile) + first, row_units = steps_over(R);
+            make_scores(tiles, tile, first, R, q, head, own.keys, own.scores.data());
+            multiply_with_keys(tiles, tile, first, R, grad_out, head, own.values, 1,
+                               own.grads.data());
             // Of an odd number of rows the last one's partner has weights of 0.
-            std::fill(own.scores.begin() + R * M, own.scores.end(), HIDDEN);
-            std::fill(own.grads.begin() + R * M, own.grads.end(), 0);
-            std::copy_n(log_sums + head * tiles.queries + first, R, own.sums.begin());
-            for (size_t i = 0; i < R; i += 2)
+            std::fill_n(&own.scores[R * M], (UNIT * row_units - R) * M, HIDDEN);
+            std::fill_n(&own.grads[R * M], (UNIT * row_units - R) * M, 0);
+            std::copy_n(log_sums + head * tiles.queries + query, R, own.sums.begin());
+            for (size_t i = 0; i < R; i += UNIT)
                 softmax_backward(&own.scores[i * M], &own.grads[i * M], M, &own.sums[i],
-                                 &own.weight_pairs[i / 2 * M], &own.slopes[i * M],
-                                 &own.slope_pairs[i / 2 * M]);
-            pair_rows(R, q.at(head, first), q.token_stride, K, own.q_pairs.data(), W);
-            pair_rows(R, grad_out.at(head, first), grad_out.token_stride, K,
-                      own.grad_pairs.data(), W);
-            Pairs slopes{(const pair*)own.slopes.data(), M / 2, 1};
-            Pairs slope_pairs{own.slope_pairs.data(), 1, M};
-            Pairs weight_pairs{own.weight_pairs.data(), 1, M};
+                                 &weights[i / UNIT * M], &slopes[i * M],
+                                 &slope_units[i / UNIT * M]);
+            interleave_rows(R, q.at(head, query), q.token_stride, K, own.q_units.data(), W);
+            interleave_rows(R, grad_out.at(head, query), grad_out.token_stride, K,
+                            own.grad_units.data(), W);
             for (size_t c = 0; c < W; c += BLOCK) {
-                multiply<false>(R, slopes, &own.keys_back[c], W, (N + 1) / 2, tiles.scale,
-                                &own.mixed[c], W);
-                multiply<true>(N, slope_pairs, &own.q_pairs[c], W, row_pairs, tiles.scale,
+                multiply<false>(R, {(const unit*)slopes, M / UNIT, 1}, &own.keys_back[c], W,
+                                steps_over(N), tiles.scale, &own.mixed[c], W);
+                multiply<true>(N, {slope_units, 1, M}, &own.q_units[c], W, row_units, tiles.scale,
                                &own.tile_k[c], W);
-                multiply<true>(N, weight_pairs, &own.grad_pairs[c], W, row_pairs, 1,
+                multiply<true>(N, {weights, 1, M}, &own.grad_units[c], W, row_units, 1,
                                &own.tile_v[c], W);
             }
             for (size_t i = 0; i < R; i++)
-                store_rounded(grad_q.at(head, first + i), &own.mixed[i * W], K);
-        }
+                store_rounded(grad_q.at(head, query + i), &own.mixed[i * W], K);
+        });
         sums[thread].add(tiles, tile, group, &Sums::k, own.tile_k);
         sums[thread].add(tiles, tile, group, &Sums::v, own.tile_v);
     });

@@ -1,51 +1,70 @@
 // bfloat16 in registers of 512 bits (AVX512-BF16): widened, rounded, and multiplied with sums in
 // float32, which PyTorch cannot ask for on a processor.
-//
-// A `pair` is what one instruction multiplies with another pair and adds up: two bfloat16 that are
-// neighbours in the dimension summed over.
 
 #pragma once
 
 #include <immintrin.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 
 namespace {
 
-using bf16 = uint16_t;
-using pair = uint32_t;
+using number = uint16_t;  // what tensors hold
+using unit = uint32_t;    // what one instruction multiplies with another one and adds up: two
+                          // numbers that are neighbours in the dimension summed over
+using floats = __m512;
 using std::size_t;
 
+constexpr size_t UNIT = 2;    // numbers of a unit
 constexpr size_t LANES = 16;  // float32 numbers of a register
 constexpr size_t BLOCK = 64;  // columns of a product: four registers
 constexpr size_t ROWS = 6;    // of a product, whose sums then fill 24 of 32 registers
-constexpr float LOG2_E = 1.44269504f;
-
-size_t rounded_up(size_t n) { return (n + BLOCK - 1) / BLOCK * BLOCK; }
+constexpr size_t SCORE_ROWS = 128;  // of scores at a time: a tile's
 
 // The lanes of 16 that lie before `n`.
 __mmask16 lanes_before(size_t n) { return n >= LANES ? 0xffff : (1 << n) - 1; }
 
-__m512 widened(const bf16* x, __mmask16 lanes = 0xffff) {
-    auto bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, x));
+// The first n numbers, if it has less; zeros behind them.
+floats widened(const number* x, size_t n = LANES) {
+    auto bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes_before(n), x));
     return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
 }
 
-void store_rounded(bf16* to, __m512 x, __mmask16 lanes = 0xffff) {
-    _mm256_mask_storeu_epi16(to, lanes, (__m256i)_mm512_cvtneps_pbh(x));
+floats widened(const int8_t* x) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)x)));
 }
 
-void store_rounded(bf16* to, const float* from, size_t n) {
-    for (size_t i = 0; i < n; i += LANES)
-        store_rounded(to + i, _mm512_loadu_ps(from + i), lanes_before(n - i));
+floats widened(const float* x) { return _mm512_loadu_ps(x); }
+
+void store(float* to, floats x) { _mm512_storeu_ps(to, x); }
+
+void store_rounded(number* to, floats x, size_t n = LANES) {
+    _mm256_mask_storeu_epi16(to, lanes_before(n), (__m256i)_mm512_cvtneps_pbh(x));
 }
+
+void store_rounded(number* to, const float* from, size_t n) {
+    for (size_t i = 0; i < n; i += LANES) store_rounded(to + i, widened(from + i), n - i);
+}
+
+__m512i pairs_of(__m512i even, __m512i odd) {
+    return _mm512_or_si512(even, _mm512_slli_epi32(odd, 16));
+}
+
+void store_units(unit* to, const floats x[UNIT]) {
+    auto even = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x[0]));
+    auto odd = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x[1]));
+    _mm512_storeu_si512(to, pairs_of(even, odd));
+}
+
+float sum_of(floats x) { return _mm512_reduce_add_ps(x); }
 
 // 2^x to 3e-6, a thousandth of what bfloat16 rounds: 2^n times a polynomial of what is left of x.
 // Of -1e30 and -inf it is 0, of inf inf, whatever the polynomial is there: scalef goes by its
 // second argument then. Not-a-number stays what it is.
-__m512 exp2(__m512 x) {
+floats exp2(floats x) {
     __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m512 rest = _mm512_sub_ps(x, n), y = _mm512_set1_ps(9.5701013e-3f);
     for (float factor : {5.5917859e-2f, 0.24024744f, 0.69312179f, 0.99999928f})
@@ -53,15 +72,15 @@ __m512 exp2(__m512 x) {
     return _mm512_scalef_ps(y, n);
 }
 
-// What a product reads: the pair of row i and step s is data[i * row + s * step].
-struct Pairs {
-    const pair* data;
+// What a product reads: the unit of row i and step s is data[i * row + s * step].
+struct Units {
+    const unit* data;
     size_t row, step;
 };
 
 // C (COUNT, BLOCK) = or, where ADD, += scale * A (COUNT, steps) B (steps, BLOCK).
 template <size_t COUNT, bool ADD>
-void multiply(Pairs A, const pair* B, size_t b_step, size_t steps, float scale, float* C,
+void multiply(Units A, const unit* B, size_t b_step, size_t steps, float scale, float* C,
               size_t c_row) {
     __m512 sums[COUNT * 4];
     for (auto& sum : sums) sum = _mm512_setzero_ps();
@@ -83,41 +102,8 @@ void multiply(Pairs A, const pair* B, size_t b_step, size_t steps, float scale, 
     }
 }
 
-// The same for any number of rows.
-template <bool ADD>
-void multiply(size_t rows, Pairs A, const pair* B, size_t b_step, size_t steps, float scale,
-              float* C, size_t c_row) {
-    auto run = [&]<size_t COUNT>() {
-        multiply<COUNT, ADD>(A, B, b_step, steps, scale, C, c_row);
-        A.data += COUNT * A.row, C += COUNT * c_row, rows -= COUNT;
-    };
-    while (rows >= ROWS) run.template operator()<ROWS>();
-    if (rows >= 4) run.template operator()<4>();
-    if (rows >= 2) run.template operator()<2>();
-    if (rows) run.template operator()<1>();
-}
-
-// The pairs of two registers of float32, each rounded.
-__m512i rounded_pairs(__m512 even, __m512 odd) {
-    auto low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(even));
-    auto high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(odd));
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
-}
-
-// Two rows of n numbers as n pairs; `odd` null is a row of zeros.
-void interleave(const bf16* even, const bf16* odd, size_t n, pair* out) {
-    for (size_t i = 0; i < n; i += LANES) {
-        __mmask16 lanes = lanes_before(n - i);
-        auto low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, even + i));
-        auto high = odd ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, odd + i))
-                        : _mm512_setzero_si512();
-        _mm512_mask_storeu_epi32(out + i, lanes,
-                                 _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-    }
-}
-
 // 16 x 16 pairs transposed: rows, then columns `to_stride` apart, of which `columns` are stored.
-void transpose(__m512i rows[LANES], pair* to, size_t to_stride, size_t columns) {
+void transpose(__m512i rows[LANES], unit* to, size_t to_stride, size_t columns) {
     __m512i x[LANES];
     for (size_t i = 0; i < LANES; i += 2) {
         x[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
@@ -142,10 +128,25 @@ void transpose(__m512i rows[LANES], pair* to, size_t to_stride, size_t columns) 
     for (size_t i = 0; i < columns; i++) _mm512_storeu_si512(to + i * to_stride, x[i]);
 }
 
-// Rows of n numbers as B of a product over them: (ceil(rows / 2), to_stride).
-void pair_rows(size_t rows, const bf16* x, size_t stride, size_t n, pair* to, size_t to_stride) {
-    for (size_t i = 0; i < rows; i += 2, x += 2 * stride, to += to_stride)
-        interleave(x, i + 1 < rows ? x + stride : nullptr, n, to);
+// Some rows of n units as columns, BLOCK apart; zeros up to LANES of them.
+void transpose(const unit* const rows[LANES], size_t count, size_t n, unit* to) {
+    for (size_t s = 0; s < n; s += LANES) {
+        __m512i square[LANES];
+        for (size_t i = 0; i < LANES; i++)
+            square[i] =
+                _mm512_maskz_loadu_epi32(i < count ? lanes_before(n - s) : 0, rows[i] + s);
+        transpose(square, to + s * BLOCK, BLOCK, std::min(LANES, n - s));
+    }
+}
+
+// Some rows, at most UNIT, of n numbers as n units: the one that is missing is zeros.
+void interleave(const number* const rows[UNIT], size_t count, size_t n, unit* to) {
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 lanes = lanes_before(n - i), odd_lanes = count > 1 ? lanes : 0;
+        auto even = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, rows[0] + i));
+        auto odd = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(odd_lanes, rows[1] + i));
+        _mm512_mask_storeu_epi32(to + i, lanes, pairs_of(even, odd));
+    }
 }
 
 }  // namespace
