@@ -147,6 +147,8 @@ def test_the_kernel_is_chosen_by_device_and_number_format(
     device: str, dtype: torch.dtype, kernel: Kernel
 ) -> None:
     assert fastest_kernel(torch.device(device), dtype, Heads(9, 3, 64)) == kernel
+    of_odd_heads = "tiles" if dtype == torch.bfloat16 else "segments"
+    assert fastest_kernel(torch.device(device), dtype, Heads(9, 3, 63)) == of_odd_heads
 
 
 def test_a_tile_holds_the_keys_its_queries_see_and_no_more() -> None:

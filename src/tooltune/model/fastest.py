@@ -34,10 +34,11 @@ def heads_of(config: Any) -> Heads:
 
 
 def fastest_kernel(device: torch.device, dtype: torch.dtype, heads: Heads) -> Kernel:
-    """Of a processor without compiled kernels: `segments` for float32, `tiles` for bfloat16."""
+    """Of a processor where ours is not compiled, or a head's size is odd, which it does not take:
+    `tiles` for bfloat16, `segments` for others."""
     if device.type == "cuda":
         return "masked" if flex_obstacle(device, dtype, heads) else "flex"
-    if not kernels_obstacle(dtype):
+    if heads.size % 2 == 0 and not kernels_obstacle(dtype):
         return "fused"
     return "tiles" if dtype == torch.bfloat16 else "segments"
 

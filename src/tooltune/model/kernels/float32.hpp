@@ -58,8 +58,8 @@ float sum_of(floats x) {
     return sum;
 }
 
-// 2^x to 8e-8: 2^n, made of its bits, times a polynomial of what is left of x. Below 2^-126 it is
-// 0, from 2^128 on inf; not-a-number stays what it is.
+// 2^x to 8e-8: 2^n, made of its bits, times a polynomial of what is left of x. Below 2^-126.5 it is
+// 0, above 2^127.5 inf; not-a-number stays what it is.
 floats exp2(floats x) {
     constexpr float SHIFT = 0x1.8p23;  // added to a number it leaves its integer in the last bits
     x = x < -127.f ? floats{} - 127 : x;
