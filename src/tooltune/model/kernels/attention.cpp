@@ -154,7 +154,7 @@ void softmax_backward(float* scores, const float* grads, size_t M, const float* 
     }
 }
 
-// Units (group, tile), groups outermost, divided among threads by their multiplications. What a
+// Pairs (group, tile), groups outermost, divided among threads by their multiplications. What a
 // thread does depends on their number alone, so sums come out the same each time.
 template <class Work>
 void in_parallel(const Tiles& tiles, Work work) {
@@ -277,12 +277,15 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
         pack_over_channels(tiles, tile, v, group, own.values);
         pack_over_keys(tiles, tile, k, group, own.keys_back);
         for (auto* x : {&own.scores, &own.grads}) x->resize(SCORE_ROWS * M);
-        for (auto* x : {&own.weight_units, &own.slope_units}) x->resize(SCORE_ROWS / UNIT * M);
-        own.slopes.resize(SCORE_ROWS * M);
-        // Where a unit is one float32, all of these are what stands in scores and gradients.
-        auto* weights = UNIT > 1 ? own.weight_units.data() : (unit*)own.scores.data();
-        auto* slopes = UNIT > 1 ? own.slopes.data() : (number*)own.grads.data();
-        auto* slope_units = UNIT > 1 ? own.slope_units.data() : (unit*)own.grads.data();
+        // Where a unit is one float32, weights and slopes stand in place of scores and gradients.
+        auto *weights = (unit*)own.scores.data(), *slope_units = (unit*)own.grads.data();
+        auto* slopes = (number*)own.grads.data();
+        if (UNIT > 1) {
+            for (auto* x : {&own.weight_units, &own.slope_units}) x->resize(SCORE_ROWS / UNIT * M);
+            own.slopes.resize(SCORE_ROWS * M);
+            weights = own.weight_units.data(), slope_units = own.slope_units.data();
+            slopes = own.slopes.data();
+        }
         for (auto* x : {&own.q_units, &own.grad_units}) x->assign(SCORE_ROWS / UNIT * W, 0);
         for (auto* x : {&own.tile_k, &own.tile_v}) x->assign(N * W, 0);
         own.mixed.resize(SCORE_ROWS * W), own.sums.assign(SCORE_ROWS, 0);
@@ -292,8 +295,8 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
             multiply_with_keys(tiles, tile, first, R, grad_out, head, own.values, 1,
                                own.grads.data());
             // Of an odd number of rows the last one's partner has weights of 0.
-            std::fill_n(&own.scores[R * M], (UNIT * row_units - R) * M, HIDDEN);
-            std::fill_n(&own.grads[R * M], (UNIT * row_units - R) * M, 0);
+            std::fill_n(own.scores.data() + R * M, (UNIT * row_units - R) * M, HIDDEN);
+            std::fill_n(own.grads.data() + R * M, (UNIT * row_units - R) * M, 0);
             std::copy_n(log_sums + head * tiles.queries + query, R, own.sums.begin());
             for (size_t i = 0; i < R; i += UNIT)
                 softmax_backward(&own.scores[i * M], &own.grads[i * M], M, &own.sums[i],
