@@ -48,7 +48,6 @@ TREES = {
 
 
 @pytest.fixture(
-    autouse=True,
     params=[pytest.param(x, marks=pytest.mark.compiled_kernels(x), id=str(x)) for x in TOLERANCE],
 )
 def dtype(request: pytest.FixtureRequest) -> torch.dtype:

@@ -32,7 +32,7 @@ void multiply_rows(size_t rows, Units A, const unit* B, size_t b_step, size_t st
     if (rows) run.template operator()<1>();
 }
 
-// And of steps: what all rows read of B stays in the processor's nearest cache.
+// And of steps: what all rows read of B stays in a near cache.
 template <bool ADD>
 void multiply(size_t rows, Units A, const unit* B, size_t b_step, size_t steps, float scale,
               float* C, size_t c_row) {
