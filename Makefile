@@ -36,7 +36,7 @@ test: $(STAMP)
 	ruff check
 	ruff format --check
 	mypy
-	pytest --durations=15
+	pytest --numprocesses 2 --dist loadfile --durations=15
 
 # Side by side with TRL on this machine; narrow it with ARGS="--workload one-catalog --steps 1".
 bench: $(BENCH)/.installed

@@ -13,7 +13,7 @@ from bench.workloads import Workload, draw_step
 from tooltune.config import LoraSection, ModelSection, TrainSection
 from tooltune.heap import restart_with_own_heap
 from tooltune.model.layers import recompute_activations
-from tooltune.model.load import load_base
+from tooltune.model.load import LoadedModel, load_base
 from tooltune.model.lora import attach_lora, save_adapter, trainable_parameters
 from tooltune.packing.tree import build_tree
 from tooltune.train.step import train_step
@@ -29,10 +29,8 @@ def main(settings: dict[str, Any]) -> None:
     section = ModelSection(
         name=settings["model"], device=device, quantization=settings["quantization"]
     )
-    loaded = load_base(section)
+    loaded, optimizer = adapted_model(section, settings["learning_rate"])
     model = loaded.model
-    torch.manual_seed(7)
-    attach_lora(model, LORA)
     adapter = Path(settings["adapter"])
     adapter.mkdir(parents=True, exist_ok=True)
     save_adapter(model, LORA, adapter, base=str(loaded.folder))
@@ -42,9 +40,6 @@ def main(settings: dict[str, Any]) -> None:
         learning_rate=settings["learning_rate"],
         micro_batch_tokens=settings["micro_batch_tokens"],
         activation_checkpointing=settings["checkpointing"],
-    )
-    optimizer = torch.optim.AdamW(
-        trainable_parameters(model), lr=train.learning_rate, weight_decay=0.0, fused=True
     )
     scaler = torch.amp.GradScaler(device, enabled=loaded.dtype == torch.float16)
     say(
@@ -65,6 +60,15 @@ def main(settings: dict[str, Any]) -> None:
         flops = step_flops(model, build_tree(sequences))
         say(answers, loss=record.loss, seconds=seconds, flops=flops, peak_gib=peak_gib(device))
         step += 1
+
+
+def adapted_model(section: ModelSection, rate: float) -> tuple[LoadedModel, torch.optim.Optimizer]:
+    """The base with a fresh adapter, and what updates it at a constant learning rate."""
+    loaded = load_base(section)
+    torch.manual_seed(7)
+    attach_lora(loaded.model, LORA)
+    parameters = trainable_parameters(loaded.model)
+    return loaded, torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0, fused=True)
 
 
 if __name__ == "__main__":

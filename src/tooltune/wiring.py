@@ -96,7 +96,9 @@ def _system_text(run: RunDir) -> str:
 
 def _load_tuned(run: RunDir) -> tuple[LoadedModel, Renderer]:
     lora = read_adapter_config(run.adapter)
-    loaded = load_base(load_recipe(run.recipe).model)
+    section = load_recipe(run.recipe).model
+    with terminal.log.status(f"loading {section.name}"):
+        loaded = load_base(section)
     attach_lora(loaded.model, lora)
     load_adapter(loaded.model, run.adapter)
     return loaded, Renderer.from_folder(run.adapter)

@@ -1,13 +1,16 @@
 """The benchmark end to end on a tiny random model, our side alone: TRL is not installed here."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from bench.run import NUMBER_FORMATS, choose_peer_settings, start_unsloth
@@ -16,10 +19,13 @@ from bench.side import Side, SideError, SlowSideError
 ROOT = Path(__file__).parents[2]
 
 
-def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def bench(
+    *arguments: str | Path, module: str = "bench.run", env: Mapping[str, str] = os.environ
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bench.run", *map(str, arguments)],
+        [sys.executable, "-m", module, *map(str, arguments)],
         cwd=ROOT,
+        env=env,
         capture_output=True,
         text=True,
     )
@@ -41,6 +47,22 @@ def test_one_measured_step_of_our_side(tiny_llama_folder: Path, tmp_path: Path) 
     assert entry["recomputed_q8_0"]["loss"] != entry["recomputed"]["loss"], "8 bits are no weights"
 
 
+@pytest.mark.compiled_kernels(torch.float32)
+def test_kernels_are_timed_in_turn() -> None:
+    narrowed = ["--workload", "one-catalog", "--calls", "1", "--dtype", "float32"]
+    done = bench(*narrowed, module="bench.kernels")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if "one-catalog" in line]
+    assert [row[3] for row in rows] == ["segments", "tiles", "fused"]
+
+
+def test_kernels_that_are_not_there_are_not_timed(tmp_path: Path) -> None:
+    nothing_kept = {"CXX": "no-such-compiler", "TOOLTUNE_CACHE": str(tmp_path)}
+    done = bench("--dtype", "float32", module="bench.kernels", env=os.environ | nothing_kept)
+    assert done.returncode == 2
+    assert done.stderr.startswith("bench: no compiled kernels to time (")
+
+
 def test_without_the_peer_installed_it_says_what_to_do() -> None:
     done = bench("--workload", "no-sharing")
     assert done.returncode == 2
@@ -55,8 +77,6 @@ def test_an_environment_that_is_not_there_is_named() -> None:
 
 
 def test_without_a_gpu_cuda_is_refused() -> None:
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     done = bench("--device", "cuda", "--ours-only")

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ def endpoint(
             reply = {"choices": [{"message": {"role": "assistant", "content": answer(asked)}}]}
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps(reply).encode())
+            with suppress(BrokenPipeError):  # the one who asked was killed, or waits no longer
+                self.wfile.write(json.dumps(reply).encode())
 
         def do_GET(self) -> None:
             assert seen is not None

@@ -14,6 +14,8 @@ from tooltune.model import compiled
 from tooltune.model.compiled import (
     compile_kernels,
     compiler_command,
+    in_pytorch,
+    kernels_for,
     kernels_obstacle,
     library_path,
     suits_processor,
@@ -86,6 +88,18 @@ def test_others_compute_in_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "it is for bfloat16 on processors with" in kernels_obstacle(dtype)
         assert fastest_kernel(CPU, dtype, HEADS) == kernel
     compiled._compiled.cache_clear()
+
+
+@pytest.mark.compiled_kernels(torch.float32)
+def test_inside_in_pytorch_there_are_none() -> None:
+    numbers = torch.zeros(4)
+    with in_pytorch(), in_pytorch():
+        pass
+    assert kernels_for(numbers) is not None
+    with in_pytorch():
+        assert kernels_for(numbers) is None
+        assert fastest_kernel(CPU, torch.float32, HEADS) == "segments"
+    assert fastest_kernel(CPU, torch.float32, HEADS) == "fused"
 
 
 @needs_compiler

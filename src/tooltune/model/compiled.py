@@ -12,7 +12,8 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ctypes import c_float, c_size_t, c_void_p
 from functools import cache
 from pathlib import Path
@@ -56,7 +57,7 @@ def _instructions(dtype: torch.dtype) -> tuple[str, ...]:
 
 def kernels_obstacle(dtype: torch.dtype) -> str:
     """Why they are not to be had for these numbers here; empty where they are."""
-    found = _compiled(dtype)
+    found = _found(dtype)
     return found if isinstance(found, str) else ""
 
 
@@ -72,8 +73,22 @@ def kernels_for(*tensors: Tensor, computes_in: torch.dtype | None = None) -> Any
     dtypes = {computes_in} if computes_in else {x.dtype for x in tensors}
     if len(dtypes) > 1:
         return None
-    found = _compiled(dtypes.pop())
+    found = _found(dtypes.pop())
     return None if isinstance(found, str) else found
+
+
+@contextmanager
+def in_pytorch() -> Iterator[None]:
+    """Inside, there are none: what they are tested against, and timed beside."""
+    global _is_in_pytorch
+    before, _is_in_pytorch = _is_in_pytorch, True
+    try:
+        yield
+    finally:
+        _is_in_pytorch = before
+
+
+_is_in_pytorch = False
 
 
 def call(function: Any, *arguments: Any) -> None:
@@ -109,6 +124,10 @@ def compiler_command() -> list[str]:
 
 def _wanted_compiler() -> str:
     return os.environ.get("CXX") or COMPILER
+
+
+def _found(dtype: torch.dtype) -> ctypes.CDLL | str:
+    return "they are switched off" if _is_in_pytorch else _compiled(dtype)
 
 
 @cache

@@ -90,11 +90,12 @@ def train(
     held_out = _read(recipe.data.validation, renderer, recipe)
     planned = from_first(lambda: start_plan(recipe, run, examples, folder=folder, console=console))
     checkpointing, why = choose_checkpointing(recipe, planned)
-    loaded, progress = prepare_training(
-        recipe,
-        checkpointing=checkpointing,
-        longest_tokens=max(examples.longest_tokens, held_out.longest_tokens),
-    )
+    with console.status(f"loading {recipe.model.name}"):
+        loaded, progress = prepare_training(
+            recipe,
+            checkpointing=checkpointing,
+            longest_tokens=max(examples.longest_tokens, held_out.longest_tokens),
+        )
     if not loaded.shares_prefixes:
         console.print(f"No prefix is shared: {loaded.sharing_why}.")
     if loaded.slower_why:
