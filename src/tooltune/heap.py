@@ -11,7 +11,9 @@ comes to, are still given back: in the heap their places are cut up by smaller t
 torch takes the memory of a tensor with posix_memalign. What such a block leaves over at its ends,
 32 to 96 bytes, glibc before 2.39 puts into caches that are never merged with their neighbours. The
 place is then too small for the next tensor of its size, and the heap grows (sourceware.org bugs
-14581 and 30723). Without those caches the ends are merged.
+14581 and 30723). Without those caches the ends are merged; but for a tensor of the same size the
+place of a freed one is still too small by those bytes, so what a layer makes for a moment among
+tensors that stay takes a little more (`brief_rows_like` in model/norm.py).
 
 glibc reads the latter when a process starts, and has no call to change it later.
 

@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from tooltune import heap
+from tooltune.model.norm import brief_rows_like
 
 # After sourceware.org bug 14581: large blocks come and go, small ones of every size stay.
 GROWTH = """
@@ -47,6 +49,25 @@ for turn in range(4):
         libc.free(block)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
+# Layer by layer something brief, then something larger and something of its size, which stay.
+HOLES = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+libc.sbrk.restype = ctypes.c_void_p
+libc.sbrk.argtypes = [ctypes.c_ssize_t]
+libc.free.argtypes = [ctypes.c_void_p]
+libc.posix_memalign.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_size_t]
+def tensor(size):
+    place = ctypes.c_void_p()
+    assert libc.posix_memalign(place, 64, size) == 0
+    return place
+before = libc.sbrk(0)
+for _ in range(20):
+    brief, larger = tensor((6 << 20) + int(sys.argv[1])), tensor(8 << 20)
+    libc.free(brief)
+    kept = tensor(6 << 20)
+print((libc.sbrk(0) - before) >> 20)
+"""
 START = "from tooltune.heap import restart_with_own_heap as restart; restart();"
 SHOW = START + "import os; print(os.getpid(), os.environ.get('GLIBC_TUNABLES', ''))"
 
@@ -61,8 +82,8 @@ def run(code: str, *arguments: str, tunables: str = "") -> tuple[int, str]:
     return process.pid, out.strip()
 
 
-def printed_number(code: str, tunables: str) -> int:
-    return int(run(code, tunables=tunables)[1])
+def printed_number(code: str, tunables: str, *arguments: str) -> int:
+    return int(run(code, *arguments, tunables=tunables)[1])
 
 
 needs_glibc = pytest.mark.skipif(not heap._tunables(), reason="not glibc: nothing is set")
@@ -78,6 +99,13 @@ def test_with_the_setting_the_place_of_a_freed_block_is_used_again() -> None:
 def test_with_the_setting_freed_memory_is_not_cleared_again() -> None:
     assert printed_number(FAULTS, heap._tunables()) < 500
     assert printed_number(FAULTS, "") > 10_000, "control: pages of 4 KiB, asked for three times"
+
+
+@pytest.mark.skipif(heap._MERGE not in heap._tunables(), reason="this C library aligns otherwise")
+def test_what_is_brief_leaves_a_place_for_what_is_kept() -> None:
+    margin = brief_rows_like(torch.empty(1, 1, dtype=torch.bfloat16)).untyped_storage().nbytes()
+    assert printed_number(HOLES, heap._tunables(), f"{margin}") < 290
+    assert printed_number(HOLES, heap._tunables(), "0") > 390, "control: of one size, none fits"
 
 
 @needs_glibc

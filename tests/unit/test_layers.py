@@ -14,6 +14,7 @@ from tooltune.model.compiled import in_pytorch
 from tooltune.model.lora import LoraLinear
 from tooltune.model.mlp import SwiGlu, _swiglu, _swiglu_backward
 from tooltune.model.norm import RmsNorm
+from tooltune.model.normed import products_of
 
 
 @pytest.fixture
@@ -144,3 +145,58 @@ def test_what_is_no_number_stays_none(dtype: torch.dtype) -> None:
     weight = nn.Parameter(torch.ones(40, dtype=dtype), requires_grad=False)
     assert bool(RmsNorm(weight, 1e-5)(x)[2].isnan().all())
     assert int(_swiglu(x, torch.ones_like(x)).isnan().sum()) == 1
+
+
+HIDDEN, ROWS = 24, 11
+
+
+def norm_and_readers(dropout: float = 0.0) -> tuple[RmsNorm, list[LoraLinear]]:
+    torch.manual_seed(5)
+    norm = RmsNorm(nn.Parameter(torch.rand(HIDDEN).double() + 0.5, requires_grad=False), 1e-5)
+    lora = LoraSection(rank=3, alpha=6, dropout=dropout)
+    readers = [LoraLinear(nn.Linear(HIDDEN, width).double(), lora).double() for width in (16, 8, 8)]
+    for reader in readers:
+        reader.base.requires_grad_(False)
+        nn.init.normal_(reader.lora_B)
+    return norm, readers
+
+
+def kept_by(outputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """Tensors that the graph behind some outputs keeps."""
+    nodes, kept = [output.grad_fn for output in outputs], []
+    for node in nodes:  # grows meanwhile
+        kept += [x for x in getattr(node, "saved_tensors", ()) if x is not None]
+        nodes += [each for each, _ in node.next_functions if each and each not in nodes]
+    return kept
+
+
+@pytest.mark.parametrize("needs_gradient", [True, False])
+def test_readers_of_a_norm_have_the_gradients_of_each_by_itself(needs_gradient: bool) -> None:
+    norm, readers = norm_and_readers()
+    x = torch.randn(1, ROWS, HIDDEN, dtype=torch.float64, requires_grad=needs_gradient)
+    masters = [master for reader in readers for master in (reader.lora_A, reader.lora_B)]
+    leaves = [*([x] if needs_gradient else []), *masters]
+    together, normed = products_of(x, norm, readers), norm(x)
+    apart = tuple(reader(normed) for reader in readers)
+    weights = [torch.randn_like(each) for each in apart]
+    for got, truth in zip(together, apart, strict=True):
+        assert torch.equal(got, truth)
+    pairs = [torch.autograd.grad(each, leaves, weights) for each in (together, apart)]
+    torch.testing.assert_close(*pairs, rtol=1e-12, atol=1e-12)
+
+
+def test_what_a_norm_makes_is_not_kept_but_where_an_adapter_drops_from_it() -> None:
+    for dropout, is_kept in ((0.0, 0), (0.5, 3)):  # the three each drop others
+        norm, readers = norm_and_readers(dropout)
+        x = torch.randn(1, ROWS, HIDDEN, dtype=torch.float64, requires_grad=True)
+        kept = [y for y in kept_by(products_of(x, norm, readers)) if y.shape == x.shape]
+        assert sum(y.data_ptr() != x.data_ptr() for y in kept) == is_kept
+
+
+def test_a_reader_without_an_adapter_leaves_the_norm_to_the_others() -> None:
+    norm, readers = norm_and_readers()
+    x = torch.randn(1, ROWS, HIDDEN, dtype=torch.float64, requires_grad=True)
+    readers[1].is_enabled = False
+    made = products_of(x, norm, readers)
+    for got, reader in zip(made, readers, strict=True):
+        assert torch.equal(got, reader(norm(x)))

@@ -24,7 +24,7 @@ from tooltune.plan.dry_run import (
 )
 from tooltune.plan.duration import flops_per_token
 from tooltune.plan.estimate import plan
-from tooltune.plan.memory import TRAINERS, Job, estimate_memory
+from tooltune.plan.memory import TRAINERS, Job, estimate_memory, layer_bytes_per_token
 from tooltune.plan.request import make_request
 from tooltune.plan.shape import LEAN_FAMILIES
 from tooltune.plan.tables import load_tables
@@ -69,6 +69,20 @@ def test_the_closed_form_of_our_engine_agrees_with_its_dry_run(checkpointing, dt
     # The closed form counts cuBLAS's workspace; the fake run has only tensors.
     tensors_and_workspace = ran.peak_bytes + 16 * 2**20
     assert estimate_memory(job, "lora").allocated == pytest.approx(tensors_and_workspace, rel=0.08)
+
+
+@pytest.mark.parametrize("dropped", [("up_proj",), ("k_proj", "gate_proj"), ()])
+def test_a_norm_is_kept_where_one_of_its_readers_has_no_adapter(dropped):
+    """Slope of the fake-tensor peak over tokens and layers."""
+    targets = tuple(name for name in LINEAR_LAYERS if name not in dropped)
+    job = engine_job(target_modules=targets)
+
+    def peak(tokens, layers):
+        shape = replace(job.shape, layers=layers)
+        return dry_run_job(replace(job, shape=shape, micro_batch_tokens=tokens)).peak_bytes
+
+    slopes = [peak(tokens, 5) - peak(tokens, 3) for tokens in (512, 1024)]
+    assert (slopes[1] - slopes[0]) / (2 * 512) == layer_bytes_per_token(job, "lora")
 
 
 @pytest.mark.parametrize("model", ["Qwen/Qwen3-0.6B", "google/gemma-3-1b-it"])

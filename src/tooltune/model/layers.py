@@ -13,10 +13,12 @@ from torch.utils.checkpoint import checkpoint
 from tooltune.model.attention import ATTENTION, KeysValues, TreeLayout, attend
 from tooltune.model.mlp import SwiGlu
 from tooltune.model.norm import RmsNorm
+from tooltune.model.normed import products_of
 
 
 class LeanAttention(nn.Module):
-    """Projections, norms where the model has them, rotary positions, tree attention, output."""
+    """Projections of what is normed, norms where the model has more of them, rotary positions, tree
+    attention, output."""
 
     def __init__(self, theirs: Any) -> None:
         super().__init__()
@@ -31,18 +33,23 @@ class LeanAttention(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
+        norm: nn.Module,
         position_embeddings: tuple[Tensor, Tensor],
         tree: TreeLayout | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, None]:
         cos, sin = position_embeddings
-        asking = (hidden_states, cos, sin)
-        if tree is not None and not tree.wants_all:
-            asking = (hidden_states[:, tree.rows_Q], cos[:, tree.rows_Q], sin[:, tree.rows_Q])
-        q = self.q_norm(self._heads(self.q_proj(asking[0])))
-        k = self.k_norm(self._heads(self.k_proj(hidden_states)))
-        v = self._heads(self.v_proj(hidden_states))
-        q, k = rotate(q, *asking[1:]), rotate(k, cos, sin)
+        turns = (cos, sin)
+        if tree is None or tree.wants_all:
+            readers = (self.q_proj, self.k_proj, self.v_proj)
+            q, k, v = products_of(hidden_states, norm, readers)
+        else:
+            normed = norm(hidden_states)
+            q = self.q_proj(normed[:, tree.rows_Q])
+            k, v = self.k_proj(normed), self.v_proj(normed)
+            turns = (cos[:, tree.rows_Q], sin[:, tree.rows_Q])
+        q, k, v = self.q_norm(self._heads(q)), self.k_norm(self._heads(k)), self._heads(v)
+        q, k = rotate(q, *turns), rotate(k, cos, sin)
         q, k, v = (heads.transpose(1, 2) for heads in (q, k, v))
         kwargs["attention_mask"] = None
         mixed, _ = attend(self, q, k, v, scaling=self.scaling, tree=tree, **kwargs)
@@ -119,15 +126,16 @@ class DecoderLayer(nn.Module):
         is_recomputed: bool = False,
         **kwargs: Any,
     ) -> Tensor:
-        normed = self.input_layernorm(hidden_states)
-        mixed, _ = self.self_attn(hidden_states=normed, tree=tree, **kwargs)
+        mixed, _ = self.self_attn(hidden_states, norm=self.input_layernorm, tree=tree, **kwargs)
         if tree is not None and not tree.wants_all:
             hidden_states = hidden_states[:, tree.rows_Q]
         hidden_states = hidden_states + mixed
-        normed = self.post_attention_layernorm(hidden_states)
-        # An MLP with another activation is transformers' own.
-        own = {"is_recomputed": is_recomputed} if isinstance(self.mlp, SwiGlu) else {}
-        added: Tensor = self.mlp(normed, **own)
+        norm = self.post_attention_layernorm
+        added: Tensor
+        if isinstance(self.mlp, SwiGlu):
+            added = self.mlp(hidden_states, norm=norm, is_recomputed=is_recomputed)
+        else:  # with another activation it is transformers' own
+            added = self.mlp(norm(hidden_states))
         if place is None:
             return hidden_states + added
         return torch.add(hidden_states, added, out=place)

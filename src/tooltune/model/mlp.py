@@ -13,10 +13,13 @@ from torch import Tensor, nn
 
 from tooltune.model.compiled import call, kernels_for
 from tooltune.model.lora import CastLora, LoraLinear
+from tooltune.model.norm import empty_rows_like, in_rows
+from tooltune.model.normed import products_of
 
 MLP_ROWS = 640
 """Tokens whose widest tensors are alive at once, at most, where activations are recomputed. On a
 processor 512 and all at once are as fast, 256 are slower; on a GPU it was not measured."""
+NOT_NORMED = nn.Identity()
 
 
 class SwiGlu(nn.Module):
@@ -26,8 +29,11 @@ class SwiGlu(nn.Module):
         super().__init__()
         self.gate_proj, self.up_proj, self.down_proj = gate_proj, up_proj, down_proj
 
-    def forward(self, x: Tensor, *, is_recomputed: bool = False) -> Tensor:
-        """`is_recomputed` as in `DecoderLayer`; the second time nobody reads what this returns."""
+    def forward(
+        self, x: Tensor, *, norm: nn.Module = NOT_NORMED, is_recomputed: bool = False
+    ) -> Tensor:
+        """Of norm(x). `is_recomputed` as in `DecoderLayer`; the second time nobody reads what this
+        returns."""
         parts = (self.gate_proj, self.up_proj, self.down_proj)
         adapted = [part for part in parts if isinstance(part, LoraLinear) and part.is_enabled]
         draws = self.training and any(part.dropout for part in adapted)
@@ -35,9 +41,12 @@ class SwiGlu(nn.Module):
         if is_recomputed and len(adapted) == 3 and not draws:
             masters = [master for part in adapted for master in (part.lora_A, part.lora_B)]
             is_read = not torch.is_grad_enabled()
-            y = _RecomputedMlp.apply(x, is_read, adapted, *masters)  # type: ignore[no-untyped-call]
+            y = _RecomputedMlp.apply(  # type: ignore[no-untyped-call]
+                norm(x), is_read, adapted, *masters
+            )
             return y
-        gate, up, down = self.gate_proj(x), self.up_proj(x), self.down_proj
+        gate, up = products_of(x, norm, (self.gate_proj, self.up_proj))
+        down = self.down_proj
         if down in adapted and not draws:
             y = _SwiGluDown.apply(  # type: ignore[no-untyped-call]
                 gate, up, down.lora_A, down.lora_B, down
@@ -81,19 +90,6 @@ class _RecomputedMlp(torch.autograd.Function):
             grad_x_TI.copy_(_backward(gate, grad_gate, x_TI, gate_low_TR, grads[:2]))
             grad_x_TI.add_(_backward(up, grad_up, x_TI, up_low_TR, grads[2:4]))
         return grad_x, None, None, *grads
-
-
-def in_rows(x: Tensor, most: int) -> tuple[Tensor, ...]:
-    """Its rows (..., I) in runs of one length, at most `most`; the last may be shorter. Of bfloat16
-    products each length is another one to compile."""
-    rows_TI = x.flatten(0, -2)
-    runs = -(-len(rows_TI) // most)
-    return torch.chunk(rows_TI, runs) if runs > 1 else (rows_TI,)
-
-
-def empty_rows_like(x: Tensor) -> Tensor:
-    """To be written through `in_rows`, which copies what is not contiguous."""
-    return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
 def _runs(x: Tensor) -> tuple[Tensor, ...]:

@@ -7,7 +7,7 @@ and keys, V vocabulary, c bytes of the compute dtype, r rank, P parameters.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from tooltune.config import Quantization
@@ -35,8 +35,8 @@ Phase = Literal["loss", "backward of a layer"]
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 # One layer's activations that are alive, together with their gradients, while it is run backward
 # after recomputation, on fake tensors: transformers' layers 1.29 (Qwen3-0.6B) to 1.37 (4B, 8B)
-# beside temporaries of 8 h. Ours holds its MLP for some rows only; with 1.42 the plan is 2 % below
-# to 7 % above the fake runs of three shapes, 1,000 to 12,000 tokens, temporaries included.
+# beside temporaries of 8 h. Ours holds its MLP for some rows only; with 1.42 the plan is within 3 %
+# of the fake runs of three shapes in docs/plan.md, temporaries included.
 _RECOMPUTED_LAYER = 1.36
 _RECOMPUTED_LEAN_LAYER = 1.42
 # The same for the score matrices of eager attention: 9 copies at the peak against 3 kept.
@@ -46,6 +46,7 @@ _TEMPORARIES = 30
 _TEMPORARIES_CHECKPOINTED = 8
 _LEAN_TEMPORARIES = 1.6
 _CUBLAS_BYTES = 16 * 2**20
+_NORM_READERS = ({"q_proj", "k_proj", "v_proj"}, {"gate_proj", "up_proj"})
 QUANTIZED_BYTES: dict[Quantization, float] = {"q8_0": 1.0625, "nf4": 0.5156}
 """Of a linear weight: 8 bits and a float16 scale to 32 weights; 4 bits and a double-quantised scale
 to 64 (measured 0.0156 bytes)."""
@@ -57,9 +58,8 @@ class Trainer:
 
     name: str
     adapter_input: Literal["shared", "compute", "float32"]
-    """What every adapted layer keeps of its input: nothing of its own (layers that read one tensor
-    share it, as long as dropout is 0), a copy in the compute dtype (PEFT under autocast), or one in
-    float32 (PEFT without)."""
+    """What every adapted layer keeps of its input: nothing of its own (ours, as long as dropout is
+    0), a copy in the compute dtype (PEFT under autocast), or one in float32 (PEFT without)."""
     loss: Literal["edges", "tiles", "full"]
     """Logits of 256 supervised edges at a time (ours), of a tile of 4,096 tokens by 32,768 words
     (TRL), or of all positions with their float32 copies."""
@@ -249,7 +249,8 @@ def layer_bytes_per_token(job: Job, method: Method) -> float:
     shape, c = job.shape, _BYTES[job.dtype]
     h, i, qd, kd = shape.hidden, shape.intermediate, shape.qd, shape.kd
     if _is_lean(job, method):
-        saved = c * (2 * h + 2 * qd + 2 * kd + 2 * i) + 8 + 4 * shape.heads
+        saved = c * (2 * h + 2 * qd + 2 * kd + 2 * i) + 4 * shape.heads
+        saved += 4 * sum(not is_made_again for is_made_again in _norms_made_again(job))
         saved += c * (qd + kd) + 4 * (shape.heads + shape.kv_heads) if shape.qk_norm else 0
         return saved + _adapter_input_bytes(job, c)
     saved = shape.norms_per_layer * (4 * h + 4)
@@ -260,6 +261,11 @@ def layer_bytes_per_token(job: Job, method: Method) -> float:
     if method == "full":
         return saved + c * (h + h + i) + c * 2 * h + (c * (qd + kd) if shape.qk_norm else 0)
     return saved + _adapter_input_bytes(job, c)
+
+
+def _norms_made_again(job: Job) -> list[bool]:
+    """Those that ours does not keep: all that read them are adapted, and drop nothing."""
+    return [not job.dropout and readers <= set(job.target_modules) for readers in _NORM_READERS]
 
 
 def keeps_mlp_input_only(job: Job, method: Method) -> bool:
@@ -278,7 +284,7 @@ def largest_micro_batch_tokens(job: Job, method: Method, available_bytes: float)
     """Most tokens in a micro-batch whose peak stays within `available_bytes`; 0 if none does."""
 
     def fits(tokens: int) -> bool:
-        sized = replace_tokens(job, tokens)
+        sized = replace(job, micro_batch_tokens=tokens)
         return estimate_memory(sized, method).total <= available_bytes
 
     low, high = 0, 1 << 24
@@ -286,11 +292,6 @@ def largest_micro_batch_tokens(job: Job, method: Method, available_bytes: float)
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
-
-
-def replace_tokens(job: Job, micro_batch_tokens: int) -> Job:
-    values = {field.name: getattr(job, field.name) for field in fields(job)}
-    return Job(**{**values, "micro_batch_tokens": micro_batch_tokens})
 
 
 def _adapter_input_bytes(job: Job, c: int) -> float:
@@ -301,13 +302,10 @@ def _adapter_input_bytes(job: Job, c: int) -> float:
         return 4 * sum(inputs) + 4 * job.rank * len(inputs) + mask
     if job.trainer.adapter_input == "compute" or job.dropout > 0:
         return c * sum(inputs) + c * job.rank * len(inputs) + mask
-    # q, k, v read one tensor, gate and up another; o reads what attention has saved already, and
-    # what down reads is made again.
-    readers = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-    distinct = sum(
-        sizes[group[0]][0] for group in readers if any(name in job.target_modules for name in group)
-    )
-    return c * distinct + c * job.rank * len(inputs)
+    # What down reads is made again too, and o reads what attention has saved already.
+    made_again, targets = _norms_made_again(job), set(job.target_modules)
+    kept = sum(bool(readers & targets) for readers in _NORM_READERS) - sum(made_again)
+    return c * kept * job.shape.hidden + c * job.rank * len(inputs)
 
 
 def _score_bytes(job: Job) -> float:
