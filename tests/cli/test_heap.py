@@ -49,12 +49,14 @@ for turn in range(4):
         libc.free(block)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-# Layer by layer something brief, then something larger and something of its size, which stay.
+# Layer by layer something brief, then something larger and something of its size, which stay; from
+# eight places, for at some of them a tensor's size is enough.
 HOLES = """
 import ctypes, sys
 libc = ctypes.CDLL(None)
-libc.sbrk.restype = ctypes.c_void_p
+libc.sbrk.restype = libc.malloc.restype = ctypes.c_void_p
 libc.sbrk.argtypes = [ctypes.c_ssize_t]
+libc.malloc.argtypes = [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
 libc.posix_memalign.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_size_t]
 def tensor(size):
@@ -62,10 +64,12 @@ def tensor(size):
     assert libc.posix_memalign(place, 64, size) == 0
     return place
 before = libc.sbrk(0)
-for _ in range(20):
-    brief, larger = tensor((6 << 20) + int(sys.argv[1])), tensor(8 << 20)
-    libc.free(brief)
-    kept = tensor(6 << 20)
+for place in range(8):
+    libc.malloc((9 << 20) + 16 * place)
+    for _ in range(5):
+        brief, larger = tensor((6 << 20) + int(sys.argv[1])), tensor(8 << 20)
+        libc.free(brief)
+        kept = tensor(6 << 20)
 print((libc.sbrk(0) - before) >> 20)
 """
 START = "from tooltune.heap import restart_with_own_heap as restart; restart();"
@@ -104,8 +108,8 @@ def test_with_the_setting_freed_memory_is_not_cleared_again() -> None:
 @pytest.mark.skipif(heap._MERGE not in heap._tunables(), reason="this C library aligns otherwise")
 def test_what_is_brief_leaves_a_place_for_what_is_kept() -> None:
     margin = brief_rows_like(torch.empty(1, 1, dtype=torch.bfloat16)).untyped_storage().nbytes()
-    assert printed_number(HOLES, heap._tunables(), f"{margin}") < 290
-    assert printed_number(HOLES, heap._tunables(), "0") > 390, "control: of one size, none fits"
+    assert printed_number(HOLES, heap._tunables(), f"{margin}") < 650
+    assert printed_number(HOLES, heap._tunables(), "0") > 750, "control: of one size, few fit"
 
 
 @needs_glibc
