@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.ours import adapted_model
+from bench.run import LEARNING_RATE, MICRO_BATCH_TOKENS
 from bench.workloads import WORKLOADS, Workload, draw_step
 from tooltune.config import ModelSection, TrainSection
 from tooltune.errors import ConfigError
@@ -99,8 +100,9 @@ def attention_rows(workload: Workload, dtype: torch.dtype, calls: int) -> list[t
 def updates_table(workloads: list[Workload], dtype: torch.dtype, updates: int) -> Table:
     """Seconds of each update. Both ways compute the same steps, and who goes first changes."""
     name = str(dtype).removeprefix("torch.")
-    loaded, optimizer = adapted_model(ModelSection(name="smollm2-135m", dtype=name), 2e-4)
-    train = TrainSection(micro_batch_tokens=4096, activation_checkpointing=False)
+    section = ModelSection(name="smollm2-135m", dtype=name)
+    loaded, optimizer = adapted_model(section, LEARNING_RATE)
+    train = TrainSection(micro_batch_tokens=MICRO_BATCH_TOKENS, activation_checkpointing=False)
     ways = [("compiled", nullcontext), ("PyTorch", in_pytorch)]
     table = Table("whole updates", *(f"{name}, s" for name, _ in ways))
     for workload in workloads:

@@ -26,7 +26,7 @@ def tooltune_here(
         *arguments: str | Path, env: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         monkeypatch.chdir(tmp_path)
-        for name, value in {"COLUMNS": "200", **(env or {})}.items():
+        for name, value in (env or {}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["tooltune", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.StringIO())
@@ -56,7 +56,7 @@ def tooltune(tmp_path: Path) -> Tooltune:
         return subprocess.run(
             [sys.executable, "-c", program, *map(str, arguments)],
             cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "200", **(env or {})},
+            env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

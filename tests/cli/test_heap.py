@@ -10,21 +10,26 @@ import torch
 from tooltune import heap
 from tooltune.model.norm import brief_rows_like
 
-# After sourceware.org bug 14581: large blocks come and go, small ones of every size stay.
-GROWTH = """
-import ctypes
+LIBC = """
+import ctypes, resource, sys
 libc = ctypes.CDLL(None)
 libc.sbrk.restype = libc.malloc.restype = ctypes.c_void_p
 libc.sbrk.argtypes = [ctypes.c_ssize_t]
 libc.malloc.argtypes = [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
 libc.posix_memalign.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_size_t]
+libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+def tensor(size):
+    place = ctypes.c_void_p()
+    assert libc.posix_memalign(place, 64, size) == 0
+    return place
+"""
+# After sourceware.org bug 14581: large blocks come and go, small ones of every size stay.
+GROWTH = """
 libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD, where it ends up when torch has run for a while
 before = libc.sbrk(0)
 for _ in range(40):
-    blocks = [ctypes.c_void_p() for _ in range(4)]
-    for block in blocks:
-        assert libc.posix_memalign(block, 64, 4 << 20) == 0
+    blocks = [tensor(4 << 20) for _ in range(4)]
     for block in blocks:
         libc.free(block)
     for _ in range(8):
@@ -33,12 +38,6 @@ print((libc.sbrk(0) - before) >> 20)
 """
 # Tensors of an update come and go.
 FAULTS = """
-import ctypes, resource
-libc = ctypes.CDLL(None)
-libc.malloc.restype = ctypes.c_void_p
-libc.malloc.argtypes = [ctypes.c_size_t]
-libc.free.argtypes = [ctypes.c_void_p]
-libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
 for turn in range(4):
     if turn == 1:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -52,17 +51,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 # Layer by layer something brief, then something larger and something of its size, which stay; from
 # eight places, for at some of them a tensor's size is enough.
 HOLES = """
-import ctypes, sys
-libc = ctypes.CDLL(None)
-libc.sbrk.restype = libc.malloc.restype = ctypes.c_void_p
-libc.sbrk.argtypes = [ctypes.c_ssize_t]
-libc.malloc.argtypes = [ctypes.c_size_t]
-libc.free.argtypes = [ctypes.c_void_p]
-libc.posix_memalign.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_size_t]
-def tensor(size):
-    place = ctypes.c_void_p()
-    assert libc.posix_memalign(place, 64, size) == 0
-    return place
 before = libc.sbrk(0)
 for place in range(8):
     libc.malloc((9 << 20) + 16 * place)
@@ -87,7 +75,7 @@ def run(code: str, *arguments: str, tunables: str = "") -> tuple[int, str]:
 
 
 def printed_number(code: str, tunables: str, *arguments: str) -> int:
-    return int(run(code, *arguments, tunables=tunables)[1])
+    return int(run(LIBC + code, *arguments, tunables=tunables)[1])
 
 
 needs_glibc = pytest.mark.skipif(not heap._tunables(), reason="not glibc: nothing is set")

@@ -6,7 +6,7 @@ of W and keeps no second copy of x. Shapes: T tokens, I inputs, O outputs, R ran
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,6 +52,22 @@ class LoraLinear(nn.Module):
     def cast(self, dtype: torch.dtype) -> "CastLora":
         """Its products, computed in `dtype`."""
         return CastLora(self.base, self.lora_A.to(dtype), self.lora_B.to(dtype), self.scale)
+
+
+def exact_adapters(layers: Iterable[nn.Module]) -> list[LoraLinear]:
+    """Those with an adapter that is on and drops nothing now."""
+    return [
+        layer
+        for layer in layers
+        if isinstance(layer, LoraLinear)
+        and layer.is_enabled
+        and not (layer.training and layer.dropout)
+    ]
+
+
+def masters_of(layers: Iterable[LoraLinear]) -> list[nn.Parameter]:
+    """A and B of each, one after another."""
+    return [master for layer in layers for master in (layer.lora_A, layer.lora_B)]
 
 
 class CastLora(NamedTuple):

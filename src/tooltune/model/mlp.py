@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tooltune.model.compiled import call, kernels_for
-from tooltune.model.lora import CastLora, LoraLinear
+from tooltune.model.lora import CastLora, LoraLinear, exact_adapters, masters_of
 from tooltune.model.norm import empty_rows_like, in_rows
 from tooltune.model.normed import products_of
 
@@ -35,19 +35,17 @@ class SwiGlu(nn.Module):
         """Of norm(x). `is_recomputed` as in `DecoderLayer`; the second time nobody reads what this
         returns."""
         parts = (self.gate_proj, self.up_proj, self.down_proj)
-        adapted = [part for part in parts if isinstance(part, LoraLinear) and part.is_enabled]
-        draws = self.training and any(part.dropout for part in adapted)
+        exact = exact_adapters(parts)
         y: Tensor
-        if is_recomputed and len(adapted) == 3 and not draws:
-            masters = [master for part in adapted for master in (part.lora_A, part.lora_B)]
+        if is_recomputed and len(exact) == len(parts):
             is_read = not torch.is_grad_enabled()
             y = _RecomputedMlp.apply(  # type: ignore[no-untyped-call]
-                norm(x), is_read, adapted, *masters
+                norm(x), is_read, exact, *masters_of(exact)
             )
             return y
         gate, up = products_of(x, norm, (self.gate_proj, self.up_proj))
         down = self.down_proj
-        if down in adapted and not draws:
+        if down in exact:
             y = _SwiGluDown.apply(  # type: ignore[no-untyped-call]
                 gate, up, down.lora_A, down.lora_B, down
             )

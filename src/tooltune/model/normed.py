@@ -1,7 +1,8 @@
 """A norm and the adapted layers that read it, as one function: what it makes is not kept.
 
 Queries, keys and values read one norm of a decoder layer, gate and up the other. Kept for their
-adapters these two are a seventh of what a layer keeps; made again they cost next to nothing.
+adapters these two are a seventh to a sixth of what a layer keeps; made again they cost next to
+nothing.
 """
 
 from collections.abc import Sequence
@@ -10,24 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tooltune.model.lora import CastLora, LoraLinear
+from tooltune.model.lora import CastLora, LoraLinear, exact_adapters, masters_of
 from tooltune.model.norm import RmsNorm, rms_norm, rms_norm_backward
 
 
 def products_of(x: Tensor, norm: nn.Module, layers: Sequence[nn.Module]) -> tuple[Tensor, ...]:
     """What each layer makes of norm(x). With dropout, or where one has no adapter, norm(x) is kept:
     each adapter drops other inputs, and a layer without one is not ours."""
-    adapted = [
-        layer
-        for layer in layers
-        if isinstance(layer, LoraLinear)
-        and layer.is_enabled
-        and not (layer.training and layer.dropout)
-    ]
-    if isinstance(norm, RmsNorm) and len(adapted) == len(layers) and torch.is_grad_enabled():
-        masters = [master for layer in adapted for master in (layer.lora_A, layer.lora_B)]
+    exact = exact_adapters(layers)
+    if isinstance(norm, RmsNorm) and len(exact) == len(layers) and torch.is_grad_enabled():
         made: tuple[Tensor, ...] = _ProductsOfNorm.apply(  # type: ignore[no-untyped-call]
-            x, norm, adapted, *masters
+            x, norm, exact, *masters_of(exact)
         )
         return made
     normed = norm(x)

@@ -250,7 +250,7 @@ def layer_bytes_per_token(job: Job, method: Method) -> float:
     h, i, qd, kd = shape.hidden, shape.intermediate, shape.qd, shape.kd
     if _is_lean(job, method):
         saved = c * (2 * h + 2 * qd + 2 * kd + 2 * i) + 4 * shape.heads
-        saved += 4 * sum(not is_made_again for is_made_again in _norms_made_again(job))
+        saved += 4 * (len(_NORM_READERS) - _norms_made_again(job))
         saved += c * (qd + kd) + 4 * (shape.heads + shape.kv_heads) if shape.qk_norm else 0
         return saved + _adapter_input_bytes(job, c)
     saved = shape.norms_per_layer * (4 * h + 4)
@@ -263,9 +263,10 @@ def layer_bytes_per_token(job: Job, method: Method) -> float:
     return saved + _adapter_input_bytes(job, c)
 
 
-def _norms_made_again(job: Job) -> list[bool]:
-    """Those that ours does not keep: all that read them are adapted, and drop nothing."""
-    return [not job.dropout and readers <= set(job.target_modules) for readers in _NORM_READERS]
+def _norms_made_again(job: Job) -> int:
+    """How many ours does not keep: all that read them are adapted, and drop nothing."""
+    targets = set(job.target_modules)
+    return 0 if job.dropout else sum(readers <= targets for readers in _NORM_READERS)
 
 
 def keeps_mlp_input_only(job: Job, method: Method) -> bool:
@@ -303,8 +304,8 @@ def _adapter_input_bytes(job: Job, c: int) -> float:
     if job.trainer.adapter_input == "compute" or job.dropout > 0:
         return c * sum(inputs) + c * job.rank * len(inputs) + mask
     # What down reads is made again too, and o reads what attention has saved already.
-    made_again, targets = _norms_made_again(job), set(job.target_modules)
-    kept = sum(bool(readers & targets) for readers in _NORM_READERS) - sum(made_again)
+    targets = set(job.target_modules)
+    kept = sum(bool(readers & targets) for readers in _NORM_READERS) - _norms_made_again(job)
     return c * kept * job.shape.hidden + c * job.rank * len(inputs)
 
 
