@@ -1,6 +1,7 @@
-"""Our compiled kernels beside PyTorch, in turn in one process: a layer's attention, whole updates.
+"""Our compiled kernels beside PyTorch, in turn in one process: a layer's attention and products,
+whole updates.
 
-    .venv/bin/python -m bench.kernels                                  # attention, all workloads
+    .venv/bin/python -m bench.kernels                                  # layers, all workloads
     .venv/bin/python -m bench.kernels --workload one-catalog --updates 3
 
 SmolLM2-135M's heads, and for updates its weights, in the number format that `model.dtype = "auto"`
@@ -8,6 +9,7 @@ chooses here.
 """
 
 import argparse
+import statistics
 import sys
 import time
 from contextlib import nullcontext
@@ -15,6 +17,7 @@ from contextlib import nullcontext
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from bench.ours import adapted_model
 from bench.run import LEARNING_RATE, MICRO_BATCH_TOKENS
@@ -26,12 +29,17 @@ from tooltune.model.attention import Kernel, tree_attention, tree_layout
 from tooltune.model.compiled import in_pytorch, kernels_obstacle
 from tooltune.model.fastest import Heads
 from tooltune.model.load import choose_dtype
+from tooltune.model.lora import CastLora
+from tooltune.model.products import is_faster_here
+from tooltune.model.quantize import NarrowLinear
 from tooltune.packing.tree import Piece, build_tree
 from tooltune.train.step import train_step
 
 CPU = torch.device("cpu")
 HEADS = Heads(queries=9, keys=3, size=64)
 VOCABULARY = 49_152
+SHAPES = ((576, 576), (576, 192), (576, 1536), (1536, 576))
+"""Inputs and outputs of its linear layers."""
 KERNELS: tuple[Kernel, ...] = ("segments", "tiles", "fused")
 
 
@@ -49,6 +57,9 @@ def main() -> int:
         for row in attention_rows(workload, dtype, options.calls):
             table.add_row(*row)
     console.print(table)
+    if is_faster_here(dtype):
+        for workload in chosen:
+            console.print(products_table(workload, dtype, options.calls))
     if options.updates:
         console.print(updates_table(chosen, dtype, options.updates))
     return 0
@@ -95,6 +106,38 @@ def attention_rows(workload: Workload, dtype: torch.dtype, calls: int) -> list[t
         )
         for kernel in KERNELS
     ]
+
+
+def products_table(workload: Workload, dtype: torch.dtype, calls: int) -> Table:
+    """Median rates in GFLOP/s of an adapted layer's product and of its input's gradient, with the
+    weight stored in 16 bits."""
+    tree = build_tree(draw_step(workload, 0, VOCABULARY))
+    tokens, rank = min(tree.distinct_tokens, MICRO_BATCH_TOKENS), 16
+    random = torch.Generator().manual_seed(7)
+    ways = [("compiled", nullcontext), ("PyTorch", in_pytorch)]
+    names = [f"{each}, {name}" for each in ("forward", "gradient") for name, _ in ways]
+    table = Table(f"{workload.name}: inputs, outputs", *names, title="a layer's products, GFLOP/s")
+    for inputs, outputs in SHAPES:
+        base = nn.Linear(inputs, outputs, bias=False, dtype=torch.bfloat16)
+        factors = (
+            torch.randn(shape, generator=random) for shape in ((rank, inputs), (outputs, rank))
+        )
+        lora = CastLora(NarrowLinear(base.requires_grad_(False), dtype), *factors, 2.0)
+        x, grad = (torch.randn(tokens, width, generator=random) for width in (inputs, outputs))
+        seconds: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(calls):
+            for name, way in ways:
+                with way():
+                    start = time.perf_counter()
+                    lora.product(x, x)
+                    middle = time.perf_counter()
+                    lora.input_gradient(grad)
+                    seconds[f"gradient, {name}"].append(time.perf_counter() - middle)
+                    seconds[f"forward, {name}"].append(middle - start)
+        flops = 2 * tokens * (inputs * outputs + rank * (inputs + outputs))
+        rates = (flops / statistics.median(each) / 1e9 for each in seconds.values())
+        table.add_row(f"{inputs}, {outputs}", *(f"{rate:.0f}" for rate in rates))
+    return table
 
 
 def updates_table(workloads: list[Workload], dtype: torch.dtype, updates: int) -> Table:

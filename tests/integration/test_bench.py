@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bench.run import NUMBER_FORMATS, choose_peer_settings, start_unsloth
 from bench.side import Side, SideError, SlowSideError
+from tooltune.model.products import is_faster_here
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,8 +53,11 @@ def test_kernels_are_timed_in_turn() -> None:
     narrowed = ["--workload", "one-catalog", "--calls", "1", "--dtype", "float32"]
     done = bench(*narrowed, module="bench.kernels")
     assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines() if "one-catalog" in line]
-    assert [row[3] for row in rows] == ["segments", "tiles", "fused"]
+    rows = [line.split() for line in done.stdout.splitlines()]
+    attention = [row[3] for row in rows if row[1:2] == ["one-catalog"]]
+    assert attention == ["segments", "tiles", "fused"]
+    rates = [row[4::2] for row in rows if row[1:2] in (["576,"], ["1536,"])]
+    assert [len(each) for each in rates] == ([4] * 4 if is_faster_here(torch.float32) else [])
 
 
 def test_kernels_that_are_not_there_are_not_timed(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tooltune.config import LINEAR_LAYERS
 from tooltune.errors import ConfigError
+from tooltune.model.compiled import in_pytorch
 from tooltune.model.load import SUPPORTED
 from tooltune.plan.dry_run import (
     AllocationTracker,
@@ -117,7 +118,7 @@ def test_layers_below_the_adapter_cost_their_weights_only(checkpointing):
 @pytest.mark.parametrize("first_layer", [0, 4])
 def test_planned_operations_are_those_of_a_step(first_layer, checkpointing):
     """But for attention, which the counter does not know on a processor, and the gradient of the
-    first adapted layer's inputs, which nobody needs."""
+    first adapted layer's inputs, which nobody needs. Nor does it know what is compiled."""
     shape = replace(load_tables().shape("smollm2-135m"), layers=8)
     job = engine_job(shape=shape, first_layer=first_layer, checkpointing=checkpointing)
     tokens = 400
@@ -125,7 +126,7 @@ def test_planned_operations_are_those_of_a_step(first_layer, checkpointing):
     model = build_model(job, shape.layers).to_empty(device="cpu")
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data.zero_()
-    with FlopCounterMode(display=False) as counter:
+    with in_pytorch(), FlopCounterMode(display=False) as counter:
         engine_step(job, kernel="segments")(model)
     epoch = workload_from_averages(
         examples=1,

@@ -82,8 +82,7 @@ class _RecomputedMlp(torch.autograd.Function):
             gated, gate_low_TR = gate.product(x_TI, x_TI)
             upped, up_low_TR = up.product(x_TI, x_TI)
             product = _swiglu(gated, upped)
-            low_TR = F.linear(product, down.A_RI)
-            grad = _backward(down, grad_TO, product, low_TR, grads[4:])
+            grad = _backward(down, grad_TO, product, down.low(product), grads[4:])
             grad_gate, grad_up = _swiglu_backward(grad, gated, upped)
             grad_x_TI.copy_(_backward(gate, grad_gate, x_TI, gate_low_TR, grads[:2]))
             grad_x_TI.add_(_backward(up, grad_up, x_TI, up_low_TR, grads[2:4]))
@@ -98,12 +97,10 @@ def _backward(
     lora: CastLora, grad_TO: Tensor, x_TI: Tensor, low_TR: Tensor, masters: Sequence[Tensor]
 ) -> Tensor:
     """Gradient of an adapted layer's input; those of its masters are added to what is there."""
-    grad_low_TR, grad_A, grad_B = lora.adapter_gradients(
-        grad_TO, x_TI, low_TR, dtype=masters[0].dtype
-    )
+    grad_TI, grad_A, grad_B = lora.gradients(grad_TO, x_TI, low_TR, masters[0].dtype)
     masters[0].add_(grad_A)
     masters[1].add_(grad_B)
-    return lora.input_gradient(grad_TO, grad_low_TR)
+    return grad_TI
 
 
 class _SwiGlu(torch.autograd.Function):
@@ -137,13 +134,10 @@ class _SwiGluDown(torch.autograd.Function):
     def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:
         gate, up, low_TR, A_RI, B_OR = ctx.saved_tensors
         lora = CastLora(ctx.base, A_RI, B_OR, ctx.scale)
-        product, grad_TO = _swiglu(gate, up), grad_y.flatten(0, -2)
-        grad_low_TR, grad_A, grad_B = lora.adapter_gradients(
-            grad_TO, product.flatten(0, -2), low_TR, dtype=ctx.master_dtype
-        )
-        del product
-        grad = lora.input_gradient(grad_TO, grad_low_TR).view_as(gate)
-        return *_swiglu_backward(grad, gate, up), grad_A, grad_B, None
+        grad_TO, product_TI = (each.flatten(0, -2) for each in (grad_y, _swiglu(gate, up)))
+        grad, grad_A, grad_B = lora.gradients(grad_TO, product_TI, low_TR, ctx.master_dtype)
+        del product_TI
+        return *_swiglu_backward(grad.view_as(gate), gate, up), grad_A, grad_B, None
 
 
 def _swiglu(gate: Tensor, up: Tensor) -> Tensor:

@@ -53,14 +53,15 @@ class _ProductsOfNorm(torch.autograd.Function):
         for layer, low_TR, A_RI, B_OR, grad in zip(
             layers, lows, weights[::2], weights[1::2], grads, strict=True
         ):
-            lora, grad_TO = CastLora(layer.base, A_RI, B_OR, layer.scale), grad.flatten(0, -2)
-            grad_low_TR, *of_own = lora.adapter_gradients(
-                grad_TO, normed_TI, low_TR, dtype=ctx.master_dtype
-            )
-            of_masters += of_own
+            lora = CastLora(layer.base, A_RI, B_OR, layer.scale)
+            grad_TO, dtype = grad.flatten(0, -2), ctx.master_dtype
             if ctx.needs_input_grad[0]:
-                part_TI = lora.input_gradient(grad_TO, grad_low_TR)
+                part_TI, *of_own = lora.gradients(grad_TO, normed_TI, low_TR, dtype)
                 grad_TI = part_TI if grad_TI is None else grad_TI.add_(part_TI)
+                of_masters += of_own
+            else:
+                grad_low_TR = lora.low_gradient(grad_TO)
+                of_masters += lora.master_gradients(grad_TO, grad_low_TR, normed_TI, low_TR, dtype)
         grad_x = None
         if grad_TI is not None:
             del normed, normed_TI

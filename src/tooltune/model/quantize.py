@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tooltune.config import Quantization
 from tooltune.errors import ModelError
 from tooltune.model.compiled import call, kernels_for
+from tooltune.model.products import frozen_product
 
 BLOCK = 32
 """Weights of Q8_0 that share a scale."""
@@ -96,7 +97,9 @@ class NarrowLinear(nn.Linear):
         self.computes_in = dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.widened(), self.bias)
+        if torch.is_grad_enabled() and x.requires_grad:
+            return F.linear(x, self.widened(), self.bias)
+        return frozen_product(x, stored_weight(self), self.bias)
 
     def widened(self) -> Tensor:
         """(O, I)."""
@@ -180,6 +183,12 @@ def _nf4_linear(layer: nn.Linear, dtype: torch.dtype) -> nn.Linear:
     )
     packed.bias = layer.bias
     return packed
+
+
+def stored_weight(layer: nn.Linear) -> Tensor:
+    """W (O, I) in the bits of its file, or as it computes where those are not numbers."""
+    is_narrow = isinstance(layer, NarrowLinear) and layer.wide_OI is None
+    return layer.weight if is_narrow else dense_weight(layer)
 
 
 def dense_weight(layer: nn.Linear) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tooltune.model.products import frozen_product
 from tooltune.model.widen import wide_dtype
 
 CHUNK_EDGES = 256
@@ -32,7 +33,7 @@ def edge_losses(hidden_ED: Tensor, head_VD: Tensor, target_E: Tensor) -> Tensor:
     chunks = [hidden_ED.new_zeros(0, dtype=wide)]
     for start in range(0, len(hidden_ED), CHUNK_EDGES):
         chunk = slice(start, start + CHUNK_EDGES)
-        logits_CV = F.linear(hidden_ED[chunk], head_VD).to(wide)
+        logits_CV = frozen_product(hidden_ED[chunk], head_VD).to(wide)
         chunks.append(F.cross_entropy(logits_CV, target_E[chunk], reduction="none"))
     return torch.cat(chunks)
 
@@ -83,7 +84,7 @@ def _chunk_loss(
 ) -> Tensor:
     """Summed loss of a chunk, its gradient written to `grad_CD`. One buffer of C x V: the logits
     become their own gradient in place, some rows at a time."""
-    logits_CV = F.linear(hidden_CD, head_VD)
+    logits_CV = frozen_product(hidden_CD, head_VD)
     loss = weight_C1.new_zeros(())
     rows = (torch.split(each, SOFTMAX_ROWS) for each in (logits_CV, target_C1, weight_C1))
     for logits_RV, target_R1, weight_R1 in zip(*rows, strict=True):

@@ -84,6 +84,7 @@ template <size_t COUNT, bool ADD>
 [[gnu::noinline]] void multiply(Units A, const unit* B, size_t b_step, size_t steps, float scale,
                                 float* C, size_t c_row) {
     floats sums[COUNT * REGISTERS] = {};
+#pragma GCC unroll 4
     for (size_t s = 0; s < steps; s++) {
         floats b[REGISTERS];
         for (size_t j = 0; j < REGISTERS; j++) b[j] = widened(B + s * b_step + j * LANES);
@@ -99,9 +100,34 @@ template <size_t COUNT, bool ADD>
     }
 }
 
+// A square of LANES rows. Blocks of 1, 2, 4 .. LANES / 2 change places across the diagonal.
+void transpose(floats x[LANES]) {
+    for (size_t block = 1; block < LANES; block *= 2) {
+        ints low, high;
+        for (size_t i = 0; i < LANES; i++) {
+            low[i] = i & block ? LANES + i - block : i;
+            high[i] = i & block ? LANES + i : i + block;
+        }
+        for (size_t i = 0; i < LANES; i++)
+            if (!(i & block)) {
+                floats first = x[i], second = x[i + block];
+                x[i] = __builtin_shuffle(first, second, low);
+                x[i + block] = __builtin_shuffle(first, second, high);
+            }
+    }
+}
+
 // Some rows of n units as columns, BLOCK apart; zeros up to LANES of them.
 void transpose(const unit* const rows[LANES], size_t count, size_t n, unit* to) {
-    for (size_t s = 0; s < n; s++)
+    size_t s = 0;
+    if (count == LANES)
+        for (; s + LANES <= n; s += LANES) {
+            floats square[LANES];
+            for (size_t i = 0; i < LANES; i++) square[i] = widened(rows[i] + s);
+            transpose(square);
+            for (size_t i = 0; i < LANES; i++) store(to + (s + i) * BLOCK, square[i]);
+        }
+    for (; s < n; s++)
         for (size_t i = 0; i < LANES; i++) to[s * BLOCK + i] = i < count ? rows[i][s] : 0;
 }
 

@@ -1,0 +1,139 @@
+// Products with a frozen weight and, beside it, an adapter's: y = x W + low Q, low = scale x P.
+// Forward that is a layer's result, where W, P and Q are stored by columns: W (outputs, inputs),
+// A and B. Backward it is the gradient of its input, where the same tensors are read by rows, and
+// P is B. Called by products.py.
+//
+// Some columns of the weight at a time are widened into panels, BLOCK columns each, and then
+// multiplied with all rows of x. Some rows of x stay in a near cache; panels go by once for those.
+//
+// Of float32 only: in bfloat16 PyTorch's products leave nothing to gain.
+
+#include "numbers.hpp"
+
+#ifndef __AVX512BF16__
+
+#include <bit>
+#include <vector>
+
+namespace {
+
+constexpr size_t PANEL_NUMBERS = 1 << 19;  // 2 MiB, of all panels at a time
+constexpr size_t NEAR_ROWS = 4 * ROWS;     // 48 are as fast where steps are few, slower where many
+
+floats widened(const uint16_t* x) {  // of bfloat16, whose bits are the upper half of float32's
+    using shorts __attribute__((vector_size(2 * LANES), aligned(2))) = uint16_t;
+    return (floats)(__builtin_convertvector(*(const shorts*)x, ints) << 16);
+}
+
+float wide(float x) { return x; }
+float wide(uint16_t x) { return std::bit_cast<float>(uint32_t{x} << 16); }
+
+// (steps, columns), either of which may be contiguous.
+template <class Stored>
+struct Matrix {
+    const Stored* data;
+    size_t steps, columns;
+    bool by_columns;
+
+    // BLOCK columns from `first` as (steps, BLOCK); zeros beyond the last.
+    void pack(size_t first, float* to) const {
+        size_t count = std::min(BLOCK, columns - first);
+        if (by_columns) {
+            for (size_t c = 0; c < BLOCK; c += LANES) pack_lanes(first + c, to + c);
+            return;
+        }
+        const Stored* from = data + first;
+        for (size_t s = 0; s < steps; s++, from += columns, to += BLOCK)
+            if (count == BLOCK)
+                for (size_t c = 0; c < BLOCK; c += LANES) store(to + c, widened(from + c));
+            else
+                for (size_t c = 0; c < BLOCK; c++) to[c] = c < count ? wide(from[c]) : 0;
+    }
+
+   private:
+    // LANES columns, of which a register holds LANES steps.
+    void pack_lanes(size_t first, float* to) const {
+        size_t s = 0;
+        if (first + LANES <= columns)
+            for (; s + LANES <= steps; s += LANES) {
+                floats lanes[LANES];
+                for (size_t i = 0; i < LANES; i++)
+                    lanes[i] = widened(data + (first + i) * steps + s);
+                transpose(lanes);
+                for (size_t i = 0; i < LANES; i++) store(to + (s + i) * BLOCK, lanes[i]);
+            }
+        for (; s < steps; s++)
+            for (size_t i = 0; i < LANES; i++) {
+                size_t c = first + i;
+                to[s * BLOCK + i] = c < columns ? wide(data[c * steps + s]) : 0;
+            }
+    }
+};
+
+// out (rows, columns), `row` apart, = or, where ADD, += scale * x (rows, steps) times panels.
+template <bool ADD>
+void multiply_panels(size_t rows, const float* x, size_t steps, const float* panels,
+                     size_t columns, float scale, float* out, size_t row) {
+    for (size_t c = 0; c < columns; c += BLOCK, panels += steps * BLOCK) {
+        if (c + BLOCK <= columns) {
+            multiply_rows<ADD>(rows, {x, steps, 1}, panels, BLOCK, steps, scale, out + c, row);
+            continue;
+        }
+        float part[NEAR_ROWS * BLOCK];
+        multiply_rows<false>(rows, {x, steps, 1}, panels, BLOCK, steps, scale, part, BLOCK);
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = c; j < columns; j++) {
+                float& to = out[i * row + j];
+                to = part[i * BLOCK + j - c] + (ADD ? to : 0);
+            }
+    }
+}
+
+template <class Stored>
+void multiply_adapted(const float* x, size_t rows, Matrix<Stored> W, Matrix<float> P,
+                      Matrix<float> Q, float scale, float* low, float* out) {
+    size_t steps = W.steps, columns = W.columns, rank = P.columns, each = steps + rank;
+    size_t width = std::max(PANEL_NUMBERS / each / BLOCK, size_t{1}) * BLOCK;
+    static thread_local std::vector<float> kept;
+    kept.resize(rounded_up(rank) * steps + std::min(width, rounded_up(columns)) * each);
+    float *downs = kept.data(), *panels = downs + rounded_up(rank) * steps;
+#pragma omp parallel
+    for (size_t first = 0; first < columns; first += width) {
+        size_t count = std::min(width, columns - first);
+        float* ups = panels + rounded_up(count) * steps;
+        if (!first)
+#pragma omp for
+            for (size_t c = 0; c < rank; c += BLOCK) P.pack(c, downs + c * steps);
+#pragma omp for
+        for (size_t c = 0; c < count; c += BLOCK) {
+            W.pack(first + c, panels + c * steps);
+            if (rank) Q.pack(first + c, ups + c * rank);
+        }
+#pragma omp for schedule(dynamic)
+        for (size_t i = 0; i < rows; i += NEAR_ROWS) {
+            size_t some = std::min(rows - i, NEAR_ROWS);
+            const float* from = x + i * steps;
+            float *own = low + i * rank, *to = out + i * columns + first;
+            if (!first) multiply_panels<false>(some, from, steps, downs, rank, scale, own, rank);
+            multiply_panels<false>(some, from, steps, panels, count, 1, to, columns);
+            if (rank) multiply_panels<true>(some, own, rank, ups, count, 1, to, columns);
+        }
+    }
+}
+
+}  // namespace
+
+// x (rows, steps), low (rows, rank), out (rows, columns). The weight is float32 or, where
+// `is_brief`, bfloat16; of a `rank` of 0 there is no adapter.
+extern "C" void product(const float* x, size_t rows, size_t steps, const void* weight,
+                        size_t is_brief, size_t columns, size_t by_columns, const float* down,
+                        const float* up, size_t rank, float scale, float* low, float* out) {
+    auto run = [&]<class Stored>(const Stored* stored) {
+        bool each = by_columns;
+        multiply_adapted<Stored>(x, rows, {stored, steps, columns, each}, {down, steps, rank, each},
+                                 {up, rank, columns, each}, scale, low, out);
+    };
+    is_brief ? run((const uint16_t*)weight) : run((const float*)weight);
+}
+
+#endif

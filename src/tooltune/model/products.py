@@ -1,0 +1,66 @@
+"""Products with a frozen weight, and an adapter's beside them, compiled where that is faster.
+
+kernels/product.cpp computes both in one pass. Without it each caller has PyTorch's way.
+Shapes: T tokens, I inputs, O outputs, R rank of an adapter.
+"""
+
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tooltune.model.compiled import call, kernels_for
+
+FEWEST_ROWS = 96
+"""Below, what the kernel does for each weight and not for each row is too much of it."""
+MOST_STEPS = 2**14
+"""Inputs of a product. Beyond, no rows of them stay in a near cache: the gradient of a head."""
+
+
+def frozen_product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
+    """W x (..., O). The weight may have fewer bits than x."""
+    if made := compiled_product(x, weight_OI):
+        return made[0] if bias_O is None else made[0].add_(bias_O)
+    return F.linear(x, weight_OI.to(x.dtype), bias_O)
+
+
+def frozen_gradient(grad_TO: Tensor, weight_OI: Tensor) -> Tensor:
+    """Of a frozen product's input, (T, I)."""
+    made = compiled_product(grad_TO, weight_OI, is_gradient=True)
+    return made[0] if made else grad_TO @ weight_OI.to(grad_TO.dtype)
+
+
+def compiled_product(
+    x: Tensor,
+    weight_OI: Tensor,
+    adapter: tuple[Tensor, Tensor] | None = None,
+    scale: float = 1.0,
+    *,
+    is_gradient: bool = False,
+) -> tuple[Tensor, Tensor] | None:
+    """(W x + B low, low = scale A x as (T, R)) for A (R, I) and B (O, R), or, of the gradient of
+    such a result, that of its input: (W' x + A' low, low = scale B' x). None where PyTorch computes
+    as fast."""
+    steps, columns = weight_OI.shape if is_gradient else weight_OI.shape[::-1]
+    if not is_faster_here(x.dtype) or x.numel() < FEWEST_ROWS * steps or steps > MOST_STEPS:
+        return None
+    down, up = (adapter[::-1] if is_gradient else adapter) if adapter else (x, x)
+    kernels = kernels_for(x, down, up) and kernels_for(weight_OI, computes_in=x.dtype)
+    if not kernels or weight_OI.dtype not in (torch.float32, torch.bfloat16):
+        return None
+    x, rows = x.contiguous(), x.numel() // steps
+    rank = adapter[0].shape[0] if adapter else 0
+    out, low_TR = x.new_empty(*x.shape[:-1], columns), x.new_empty(rows, rank)
+    weight = (weight_OI.contiguous(), int(weight_OI.dtype == torch.bfloat16))
+    factors = (down.contiguous(), up.contiguous(), rank, scale)
+    shape = (columns, int(not is_gradient))
+    call(kernels.product, x, rows, steps, *weight, *shape, *factors, low_TR, out)
+    return out, low_TR
+
+
+@cache
+def is_faster_here(dtype: torch.dtype) -> bool:
+    """In float32, on processors with registers of 256 bits: what PyTorch's products leave unused
+    was measured on AMD Zen 3. With AVX-512, and in bfloat16, it was not, or is little."""
+    return dtype == torch.float32 and not torch.cpu.get_capabilities().get("avx512_dq")
