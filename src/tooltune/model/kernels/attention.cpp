@@ -1,8 +1,6 @@
 // Tree attention in tiles (see tiles.py), fused: the scores of one head and tile exist at a time,
 // in the processor's cache. What is multiplied is `number`s; scores, softmax, its gradient and all
-// sums are float32.
-//
-// Called by fused.py, which has the same structs.
+// sums are float32. Called by fused.py, which has the same structs.
 //
 // Shapes as in tiles.py: R queries and N keys of a tile, H query heads, G key/value heads, K head
 // size. W is K, and M is N, rounded up to BLOCK.
@@ -41,16 +39,23 @@ struct Tiles {
     size_t first(size_t tile) const { return rows[2 * tile]; }
     size_t R(size_t tile) const { return rows[2 * tile + 1] - rows[2 * tile]; }
 
+    template <class Use>  // with the place in the tile, the first key, and their number
+    void each_run(size_t tile, Use use) const {
+        size_t place = 0;
+        for (int64_t run = tile ? run_ends[tile - 1] : 0; run < run_ends[tile]; run++) {
+            size_t first = runs[2 * run], count = runs[2 * run + 1] - first;
+            use(place, first, count), place += count;
+        }
+    }
     template <class Use>  // with the place in the tile and the key
     void each_key(size_t tile, Use use) const {
-        size_t place = 0;
-        for (int64_t run = tile ? run_ends[tile - 1] : 0; run < run_ends[tile]; run++)
-            for (int64_t key = runs[2 * run]; key < runs[2 * run + 1]; key++) use(place++, key);
+        each_run(tile, [&](size_t place, size_t first, size_t count) {
+            for (size_t i = 0; i < count; i++) use(place + i, first + i);
+        });
     }
     size_t N(size_t tile) const {
         size_t keys = 0;
-        for (int64_t run = tile ? run_ends[tile - 1] : 0; run < run_ends[tile]; run++)
-            keys += runs[2 * run + 1] - runs[2 * run];
+        each_run(tile, [&](size_t, size_t, size_t count) { keys += count; });
         return keys;
     }
 };
@@ -182,7 +187,7 @@ void each_part(const Tiles& tiles, size_t tile, size_t group, Work work) {
 // What a thread works in, kept for the next tile.
 struct Scratch {
     std::vector<unit> keys, values, keys_back, weight_units, slope_units, q_units, grad_units;
-    std::vector<float> scores, grads, sums, mixed, tile_k, tile_v;
+    std::vector<float> scores, grads, sums, mixed;
     std::vector<number> weights, slopes;
 
     static Scratch& of_thread() {
@@ -196,16 +201,20 @@ struct Sums {
     size_t first_group = 0, groups = 0;
     std::vector<float> k, v;
 
-    // Of one of them, a tile's (N, W).
-    void add(const Tiles& tiles, size_t tile, size_t group, std::vector<float> Sums::*which,
-             const std::vector<float>& x) {
-        size_t W = rounded_up(tiles.head_size);
+    Sums& with(const Tiles& tiles, size_t group) {
         if (!groups) first_group = group;
         groups = group + 1 - first_group;
-        (this->*which).resize(groups * tiles.keys * W);
-        tiles.each_key(tile, [&](size_t place, size_t key) {
+        for (auto* x : {&k, &v}) x->resize(groups * tiles.keys * rounded_up(tiles.head_size));
+        return *this;
+    }
+    // To one of them, of a tile's keys, weights (rows, M) transposed times B (rows, W).
+    void add(const Tiles& tiles, size_t tile, size_t group, std::vector<float> Sums::*which,
+             const unit* weights, size_t M, const unit* B, size_t rows, float scale) {
+        size_t W = rounded_up(tiles.head_size);
+        tiles.each_run(tile, [&](size_t place, size_t key, size_t count) {
             float* to = row(tiles, group, key, which);
-            for (size_t c = 0; c < W; c++) to[c] += x[place * W + c];
+            for (size_t c = 0; c < W; c += BLOCK)
+                multiply<true>(count, {weights + place, 1, M}, B + c, W, rows, scale, to + c, W);
         });
     }
     float* row(const Tiles& tiles, size_t group, size_t key, std::vector<float> Sums::*which) {
@@ -287,7 +296,7 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
             slopes = own.slopes.data();
         }
         for (auto* x : {&own.q_units, &own.grad_units}) x->assign(SCORE_ROWS / UNIT * W, 0);
-        for (auto* x : {&own.tile_k, &own.tile_v}) x->assign(N * W, 0);
+        Sums& totals = sums[thread].with(tiles, group);
         own.mixed.resize(SCORE_ROWS * W), own.sums.assign(SCORE_ROWS, 0);
         each_part(tiles, tile, group, [&](size_t head, size_t first, size_t R) {
             size_t query = tiles.first(tile) + first, row_units = steps_over(R);
@@ -305,19 +314,16 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
             interleave_rows(R, q.at(head, query), q.token_stride, K, own.q_units.data(), W);
             interleave_rows(R, grad_out.at(head, query), grad_out.token_stride, K,
                             own.grad_units.data(), W);
-            for (size_t c = 0; c < W; c += BLOCK) {
+            totals.add(tiles, tile, group, &Sums::k, slope_units, M, own.q_units.data(), row_units,
+                       tiles.scale);
+            totals.add(tiles, tile, group, &Sums::v, weights, M, own.grad_units.data(), row_units,
+                       1);
+            for (size_t c = 0; c < W; c += BLOCK)
                 multiply<false>(R, {(const unit*)slopes, M / UNIT, 1}, &own.keys_back[c], W,
                                 steps_over(N), tiles.scale, &own.mixed[c], W);
-                multiply<true>(N, {slope_units, 1, M}, &own.q_units[c], W, row_units, tiles.scale,
-                               &own.tile_k[c], W);
-                multiply<true>(N, {weights, 1, M}, &own.grad_units[c], W, row_units, 1,
-                               &own.tile_v[c], W);
-            }
             for (size_t i = 0; i < R; i++)
                 store_rounded(grad_q.at(head, query + i), &own.mixed[i * W], K);
         });
-        sums[thread].add(tiles, tile, group, &Sums::k, own.tile_k);
-        sums[thread].add(tiles, tile, group, &Sums::v, own.tile_v);
     });
     store_totals(tiles, sums, &Sums::k, grad_k);
     store_totals(tiles, sums, &Sums::v, grad_v);

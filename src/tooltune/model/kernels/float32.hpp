@@ -84,7 +84,7 @@ template <size_t COUNT, bool ADD>
 [[gnu::noinline]] void multiply(Units A, const unit* B, size_t b_step, size_t steps, float scale,
                                 float* C, size_t c_row) {
     floats sums[COUNT * REGISTERS] = {};
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (size_t s = 0; s < steps; s++) {
         floats b[REGISTERS];
         for (size_t j = 0; j < REGISTERS; j++) b[j] = widened(B + s * b_step + j * LANES);
