@@ -1,6 +1,6 @@
 // Tree attention in tiles (see tiles.py), fused: the scores of one head and tile exist at a time,
 // in the processor's cache. What is multiplied is `number`s; scores, softmax, its gradient and all
-// sums are float32. Called by fused.py, which has the same structs.
+// sums are float32. Called by fused.py.
 //
 // Shapes as in tiles.py: R queries and N keys of a tile, H query heads, G key/value heads, K head
 // size. W is K, and M is N, rounded up to BLOCK.
@@ -11,83 +11,11 @@
 #include <cmath>
 #include <vector>
 
-#include "numbers.hpp"
+#include "tiles.hpp"
 
 namespace {
 
 constexpr float HIDDEN = -1e30f;  // a score whose weight is 0
-
-// Heads of tokens: (heads, tokens, K), the last one contiguous.
-struct Heads {
-    number* data;
-    size_t head_stride, token_stride;
-    number* at(size_t head, size_t token) const {
-        return data + head * head_stride + token * token_stride;
-    }
-};
-
-struct Tiles {
-    size_t count, queries, keys, heads, groups, head_size;
-    float scale;
-    const int64_t* rows;           // (count, 2): first query, end
-    const int64_t* run_ends;       // (count): of each tile's runs of keys
-    const int64_t* runs;           // (runs, 2): first key, end
-    const float* hidden;           // each tile's (R, hidden keys), one after another
-    const int64_t* hidden_starts;  // (count)
-    const int64_t* hidden_keys;    // (count): the last keys of the tile
-
-    size_t first(size_t tile) const { return rows[2 * tile]; }
-    size_t R(size_t tile) const { return rows[2 * tile + 1] - rows[2 * tile]; }
-
-    template <class Use>  // with the place in the tile, the first key, and their number
-    void each_run(size_t tile, Use use) const {
-        size_t place = 0;
-        for (int64_t run = tile ? run_ends[tile - 1] : 0; run < run_ends[tile]; run++) {
-            size_t first = runs[2 * run], count = runs[2 * run + 1] - first;
-            use(place, first, count), place += count;
-        }
-    }
-    template <class Use>  // with the place in the tile and the key
-    void each_key(size_t tile, Use use) const {
-        each_run(tile, [&](size_t place, size_t first, size_t count) {
-            for (size_t i = 0; i < count; i++) use(place + i, first + i);
-        });
-    }
-    size_t N(size_t tile) const {
-        size_t keys = 0;
-        each_run(tile, [&](size_t, size_t, size_t count) { keys += count; });
-        return keys;
-    }
-};
-
-// A tile's keys as B of a product over channels: (M / BLOCK, K / UNIT, BLOCK), zero where there is
-// none.
-void pack_over_channels(const Tiles& tiles, size_t tile, Heads x, size_t group,
-                        std::vector<unit>& out) {
-    size_t steps = tiles.head_size / UNIT, N = tiles.N(tile);
-    out.assign(rounded_up(N) * steps, 0);
-    const unit* rows[LANES] = {};
-    tiles.each_key(tile, [&](size_t place, size_t key) {
-        size_t row = place % LANES, first = place - row;
-        rows[row] = (const unit*)x.at(group, key);
-        if (row + 1 == LANES || place + 1 == N)
-            transpose(rows, row + 1, steps, &out[first / BLOCK * steps * BLOCK + first % BLOCK]);
-    });
-}
-
-// As B of a product over keys: (ceil(N / UNIT), W), zero where there is none.
-void pack_over_keys(const Tiles& tiles, size_t tile, Heads x, size_t group,
-                    std::vector<unit>& out) {
-    size_t N = tiles.N(tile), W = rounded_up(tiles.head_size);
-    out.assign(steps_over(N) * W, 0);
-    const number* rows[UNIT] = {};
-    tiles.each_key(tile, [&](size_t place, size_t key) {
-        size_t row = place % UNIT;
-        rows[row] = x.at(group, key);
-        if (row + 1 == UNIT || place + 1 == N)
-            interleave(rows, row + 1, tiles.head_size, &out[place / UNIT * W]);
-    });
-}
 
 // (R, M): `R` rows of one head, from `first` of the tile, with what is packed over channels.
 void multiply_with_keys(const Tiles& tiles, size_t tile, size_t first, size_t R, Heads x,
@@ -160,7 +88,8 @@ void softmax_backward(float* scores, const float* grads, size_t M, const float* 
 }
 
 // Pairs (group, tile), groups outermost, divided among threads by their multiplications. What a
-// thread does depends on their number alone, so sums come out the same each time.
+// thread does depends on their number alone, so sums come out the same each time. The last number
+// is that of leading keys which its work before has packed: neighbours share them.
 template <class Work>
 void in_parallel(const Tiles& tiles, Work work) {
     std::vector<size_t> cost{0};
@@ -169,9 +98,13 @@ void in_parallel(const Tiles& tiles, Work work) {
 #pragma omp parallel
     {
         size_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-        for (size_t item = 0; item + 1 < cost.size(); item++)
-            if (cost[item] * threads / cost.back() == thread)
-                work(thread, item / tiles.count, item % tiles.count);
+        bool is_first = true;
+        for (size_t item = 0; item + 1 < cost.size(); item++) {
+            if (cost[item] * threads / cost.back() != thread) continue;
+            size_t group = item / tiles.count, tile = item % tiles.count;
+            work(thread, group, tile, is_first ? 0 : tiles.as_before(tile));
+            is_first = false;
+        }
     }
 }
 
@@ -247,11 +180,11 @@ void store_totals(const Tiles& tiles, std::vector<Sums>& sums, std::vector<float
 extern "C" void attention(const Tiles& tiles, Heads q, Heads k, Heads v, Heads out,
                           float* log_sums) {
     size_t K = tiles.head_size, W = rounded_up(K);
-    in_parallel(tiles, [&](size_t, size_t group, size_t tile) {
+    in_parallel(tiles, [&](size_t, size_t group, size_t tile, size_t done) {
         Scratch& own = Scratch::of_thread();
         size_t N = tiles.N(tile), M = rounded_up(N);
-        pack_over_channels(tiles, tile, k, group, own.keys);
-        pack_over_keys(tiles, tile, v, group, own.values);
+        pack_over_channels(tiles, tile, k, group, done, own.keys);
+        pack_over_keys(tiles, tile, v, group, done, own.values);
         own.scores.resize(SCORE_ROWS * M), own.weights.resize(SCORE_ROWS * M);
         own.mixed.resize(SCORE_ROWS * W), own.sums.resize(SCORE_ROWS);
         each_part(tiles, tile, group, [&](size_t head, size_t first, size_t R) {
@@ -279,12 +212,12 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
                                    Heads grad_v) {
     size_t K = tiles.head_size, W = rounded_up(K);
     std::vector<Sums> sums(omp_get_max_threads());
-    in_parallel(tiles, [&](size_t thread, size_t group, size_t tile) {
+    in_parallel(tiles, [&](size_t thread, size_t group, size_t tile, size_t done) {
         Scratch& own = Scratch::of_thread();
         size_t N = tiles.N(tile), M = rounded_up(N);
-        pack_over_channels(tiles, tile, k, group, own.keys);
-        pack_over_channels(tiles, tile, v, group, own.values);
-        pack_over_keys(tiles, tile, k, group, own.keys_back);
+        pack_over_channels(tiles, tile, k, group, done, own.keys);
+        pack_over_channels(tiles, tile, v, group, done, own.values);
+        pack_over_keys(tiles, tile, k, group, done, own.keys_back);
         for (auto* x : {&own.scores, &own.grads}) x->resize(SCORE_ROWS * M);
         // Where a unit is one float32, weights and slopes stand in place of scores and gradients.
         auto *weights = (unit*)own.scores.data(), *slope_units = (unit*)own.grads.data();

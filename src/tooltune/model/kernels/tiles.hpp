@@ -1,0 +1,102 @@
+// The tiles of tree attention, as fused.py passes them, and their keys as products read them.
+//
+// Shapes as in tiles.py: R queries and N keys of a tile, K head size. W is K, and M is N, rounded
+// up to BLOCK.
+
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "numbers.hpp"
+
+namespace {
+
+// Heads of tokens: (heads, tokens, K), the last one contiguous.
+struct Heads {
+    number* data;
+    size_t head_stride, token_stride;
+    number* at(size_t head, size_t token) const {
+        return data + head * head_stride + token * token_stride;
+    }
+};
+
+struct Tiles {
+    size_t count, queries, keys, heads, groups, head_size;
+    float scale;
+    const int64_t* rows;           // (count, 2): first query, end
+    const int64_t* run_ends;       // (count): of each tile's runs of keys
+    const int64_t* runs;           // (runs, 2): first key, end
+    const float* hidden;           // each tile's (R, hidden keys), one after another
+    const int64_t* hidden_starts;  // (count)
+    const int64_t* hidden_keys;    // (count): the last keys of the tile
+
+    size_t first(size_t tile) const { return rows[2 * tile]; }
+    size_t R(size_t tile) const { return rows[2 * tile + 1] - rows[2 * tile]; }
+
+    template <class Use>  // with the place in the tile, the first key, and their number
+    void each_run(size_t tile, Use use) const {
+        size_t place = 0;
+        for (int64_t run = tile ? run_ends[tile - 1] : 0; run < run_ends[tile]; run++) {
+            size_t first = runs[2 * run], count = runs[2 * run + 1] - first;
+            use(place, first, count), place += count;
+        }
+    }
+    template <class Use>  // with the place in the tile and the key
+    void each_key(size_t tile, Use use) const {
+        each_run(tile, [&](size_t place, size_t first, size_t count) {
+            for (size_t i = 0; i < count; i++) use(place + i, first + i);
+        });
+    }
+    // Keys that lead a tile as they lead the one before it, in whole blocks.
+    size_t as_before(size_t tile) const {
+        if (!tile) return 0;
+        size_t same = 0;
+        int64_t other = tile > 1 ? run_ends[tile - 2] : 0, run = run_ends[tile - 1];
+        for (bool is_whole = true; is_whole && other < run_ends[tile - 1]; other++, run++) {
+            if (run == run_ends[tile] || runs[2 * other] != runs[2 * run]) break;
+            int64_t end = std::min(runs[2 * other + 1], runs[2 * run + 1]);
+            same += end - runs[2 * run];
+            is_whole = runs[2 * other + 1] == runs[2 * run + 1];
+        }
+        return same / BLOCK * BLOCK;
+    }
+    size_t N(size_t tile) const {
+        size_t keys = 0;
+        each_run(tile, [&](size_t, size_t, size_t count) { keys += count; });
+        return keys;
+    }
+};
+
+// A tile's keys as B of a product over channels: (M / BLOCK, K / UNIT, BLOCK), zero where there is
+// none. The first `done` of them, whole blocks, are there.
+void pack_over_channels(const Tiles& tiles, size_t tile, Heads x, size_t group, size_t done,
+                        std::vector<unit>& out) {
+    size_t steps = tiles.head_size / UNIT, N = tiles.N(tile);
+    out.resize(done * steps), out.resize(rounded_up(N) * steps);
+    const unit* rows[LANES] = {};
+    tiles.each_key(tile, [&](size_t place, size_t key) {
+        if (place < done) return;
+        size_t row = place % LANES, first = place - row;
+        rows[row] = (const unit*)x.at(group, key);
+        if (row + 1 == LANES || place + 1 == N)
+            transpose(rows, row + 1, steps, &out[first / BLOCK * steps * BLOCK + first % BLOCK]);
+    });
+}
+
+// The same as B of a product over keys: (ceil(N / UNIT), W).
+void pack_over_keys(const Tiles& tiles, size_t tile, Heads x, size_t group, size_t done,
+                    std::vector<unit>& out) {
+    size_t N = tiles.N(tile), W = rounded_up(tiles.head_size);
+    out.resize(done / UNIT * W), out.resize(steps_over(N) * W);
+    const number* rows[UNIT] = {};
+    tiles.each_key(tile, [&](size_t place, size_t key) {
+        if (place < done) return;
+        size_t row = place % UNIT;
+        rows[row] = x.at(group, key);
+        if (row + 1 == UNIT || place + 1 == N)
+            interleave(rows, row + 1, tiles.head_size, &out[place / UNIT * W]);
+    });
+}
+
+}  // namespace
