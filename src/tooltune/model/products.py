@@ -45,17 +45,23 @@ def compiled_product(
     steps, columns = weight_OI.shape if is_gradient else weight_OI.shape[::-1]
     if not is_faster_here(x.dtype) or x.numel() < FEWEST_ROWS * steps or steps > MOST_STEPS:
         return None
-    down, up = (adapter[::-1] if is_gradient else adapter) if adapter else (x, x)
+    down, up = adapter or (x.new_empty(0, 0), x.new_empty(0, 0))
+    rank = len(down)
+    if is_gradient:
+        down, up = up, down
     kernels = kernels_for(x, down, up) and kernels_for(weight_OI, computes_in=x.dtype)
     if not kernels or weight_OI.dtype not in (torch.float32, torch.bfloat16):
         return None
     x, rows = x.contiguous(), x.numel() // steps
-    rank = adapter[0].shape[0] if adapter else 0
     out, low_TR = x.new_empty(*x.shape[:-1], columns), x.new_empty(rows, rank)
     weight = (weight_OI.contiguous(), int(weight_OI.dtype == torch.bfloat16))
-    factors = (down.contiguous(), up.contiguous(), rank, scale)
-    shape = (columns, int(not is_gradient))
-    call(kernels.product, x, rows, steps, *weight, *shape, *factors, low_TR, out)
+    call(
+        kernels.product,
+        *(x, rows, steps),
+        *(*weight, columns, int(not is_gradient)),
+        *(down.contiguous(), up.contiguous(), rank, scale),
+        *(low_TR, out),
+    )
     return out, low_TR
 
 
