@@ -41,6 +41,7 @@ VOCABULARY = 49_152
 SHAPES = ((576, 576), (576, 192), (576, 1536), (1536, 576))
 """Inputs and outputs of its linear layers."""
 KERNELS: tuple[Kernel, ...] = ("segments", "tiles", "fused")
+WAYS = (("compiled", nullcontext), ("PyTorch", in_pytorch))
 
 
 def main() -> int:
@@ -114,8 +115,7 @@ def products_table(workload: Workload, dtype: torch.dtype, calls: int) -> Table:
     tree = build_tree(draw_step(workload, 0, VOCABULARY))
     tokens, rank = min(tree.distinct_tokens, MICRO_BATCH_TOKENS), 16
     random = torch.Generator().manual_seed(7)
-    ways = [("compiled", nullcontext), ("PyTorch", in_pytorch)]
-    names = [f"{each}, {name}" for each in ("forward", "gradient") for name, _ in ways]
+    names = [f"{each}, {name}" for each in ("forward", "gradient") for name, _ in WAYS]
     table = Table(f"{workload.name}: inputs, outputs", *names, title="a layer's products, GFLOP/s")
     for inputs, outputs in SHAPES:
         base = nn.Linear(inputs, outputs, bias=False, dtype=torch.bfloat16)
@@ -126,7 +126,7 @@ def products_table(workload: Workload, dtype: torch.dtype, calls: int) -> Table:
         x, grad = (torch.randn(tokens, width, generator=random) for width in (inputs, outputs))
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(calls):
-            for name, way in ways:
+            for name, way in WAYS:
                 with way():
                     start = time.perf_counter()
                     lora.product(x, x)
@@ -146,13 +146,12 @@ def updates_table(workloads: list[Workload], dtype: torch.dtype, updates: int) -
     section = ModelSection(name="smollm2-135m", dtype=name)
     loaded, optimizer = adapted_model(section, LEARNING_RATE)
     train = TrainSection(micro_batch_tokens=MICRO_BATCH_TOKENS, activation_checkpointing=False)
-    ways = [("compiled", nullcontext), ("PyTorch", in_pytorch)]
-    table = Table("whole updates", *(f"{name}, s" for name, _ in ways))
+    table = Table("whole updates", *(f"{name}, s" for name, _ in WAYS))
     for workload in workloads:
-        seconds: dict[str, list[float]] = {name: [] for name, _ in ways}
+        seconds: dict[str, list[float]] = {name: [] for name, _ in WAYS}
         for step in range(updates + 1):
             sequences = draw_step(workload, step, VOCABULARY)
-            for name, way in ways if step % 2 else reversed(ways):
+            for name, way in WAYS if step % 2 else reversed(WAYS):
                 with way():
                     record = train_step(
                         loaded.model, optimizer, sequences, train=train, step=step, epoch=1

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tooltune.config import LoraSection, ModelSection
-from tooltune.model.compiled import in_pytorch
+from tooltune.model import products
 from tooltune.model.layers import recompute_activations
 from tooltune.model.load import load_base
 from tooltune.model.lora import attach_lora
@@ -23,6 +23,12 @@ from tooltune.train.gradients import accumulate_gradients
 
 SHARED_TOKENS, OWN_TOKENS = 60, 12
 BUDGET = SHARED_TOKENS + 16 * OWN_TOKENS
+
+
+@pytest.fixture(autouse=True)
+def compiled_for_few_rows_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights of PyTorch's products are counted, of compiled ones they are not."""
+    monkeypatch.setattr(products, "FEWEST_ROWS", 1)
 
 
 def examples(count: int) -> list[TokenSequence]:
@@ -45,8 +51,7 @@ def model(tiny_llama_folder: Path) -> nn.Module:
 
 
 def peak_bytes(model: nn.Module, count: int, *, micro_batch_tokens: int) -> int:
-    # Of compiled products it sees no weight, of PyTorch's, for few rows, it does.
-    with in_pytorch(), AllocationTracker() as tracker:
+    with AllocationTracker() as tracker:
         model.zero_grad(set_to_none=True)
         accumulate_gradients(model, examples(count), micro_batch_tokens=micro_batch_tokens)
     peak: int = tracker.peak

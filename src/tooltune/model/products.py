@@ -68,5 +68,5 @@ def compiled_product(
 @cache
 def is_faster_here(dtype: torch.dtype) -> bool:
     """In float32, on processors with registers of 256 bits: what PyTorch's products leave unused
-    was measured on AMD Zen 3. With AVX-512, and in bfloat16, it was not, or is little."""
+    was measured on AMD Zen 3. With AVX-512, and in bfloat16, it was not."""
     return dtype == torch.float32 and not torch.cpu.get_capabilities().get("avx512_dq")

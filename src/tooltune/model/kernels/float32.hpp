@@ -34,6 +34,16 @@ floats widened(const number* x, size_t n = LANES) {
     return y;
 }
 
+// Of bfloat16, whose bits are the upper half of float32's.
+floats widened(const uint16_t* x, size_t n = LANES) {
+    using shorts __attribute__((vector_size(2 * LANES))) = uint16_t;
+    using loose_shorts __attribute__((vector_size(2 * LANES), aligned(2))) = uint16_t;
+    shorts y = {};
+    if (n >= LANES) y = *(const loose_shorts*)x;
+    else std::copy_n(x, n, (uint16_t*)&y);
+    return (floats)(__builtin_convertvector(y, ints) << 16);
+}
+
 floats widened(const int8_t* x) {
     floats y;
     for (size_t i = 0; i < LANES; i++) y[i] = x[i];
@@ -117,18 +127,15 @@ void transpose(floats x[LANES]) {
     }
 }
 
-// Some rows of n units as columns, BLOCK apart; zeros up to LANES of them.
-void transpose(const unit* const rows[LANES], size_t count, size_t n, unit* to) {
-    size_t s = 0;
-    if (count == LANES)
-        for (; s + LANES <= n; s += LANES) {
-            floats square[LANES];
-            for (size_t i = 0; i < LANES; i++) square[i] = widened(rows[i] + s);
-            transpose(square);
-            for (size_t i = 0; i < LANES; i++) store(to + (s + i) * BLOCK, square[i]);
-        }
-    for (; s < n; s++)
-        for (size_t i = 0; i < LANES; i++) to[s * BLOCK + i] = i < count ? rows[i][s] : 0;
+// Some rows of n numbers as columns of units, BLOCK apart; zeros up to LANES of them.
+template <class Stored>
+void transpose(const Stored* const rows[LANES], size_t count, size_t n, unit* to) {
+    for (size_t s = 0; s < n; s += LANES) {
+        floats square[LANES] = {};
+        for (size_t i = 0; i < count; i++) square[i] = widened(rows[i] + s, n - s);
+        transpose(square);
+        for (size_t i = 0; i < LANES && s + i < n; i++) store(to + (s + i) * BLOCK, square[i]);
+    }
 }
 
 // Some rows, at most UNIT, of n numbers as n units.

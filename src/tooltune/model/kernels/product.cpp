@@ -6,27 +6,18 @@
 // Some columns of the weight at a time are widened into panels, BLOCK columns each, and then
 // multiplied with all rows of x. Some rows of x stay in a near cache; panels go by once for those.
 //
-// Of float32 only: in bfloat16 PyTorch's products leave nothing to gain.
+// Of float32 only: in bfloat16 it was not tried.
 
 #include "numbers.hpp"
 
 #ifndef __AVX512BF16__
 
-#include <bit>
 #include <vector>
 
 namespace {
 
 constexpr size_t PANEL_NUMBERS = 1 << 19;  // 2 MiB, of all panels at a time
 constexpr size_t NEAR_ROWS = 4 * ROWS;     // 48 are as fast where steps are few, slower where many
-
-floats widened(const uint16_t* x) {  // of bfloat16, whose bits are the upper half of float32's
-    using shorts __attribute__((vector_size(2 * LANES), aligned(2))) = uint16_t;
-    return (floats)(__builtin_convertvector(*(const shorts*)x, ints) << 16);
-}
-
-float wide(float x) { return x; }
-float wide(uint16_t x) { return std::bit_cast<float>(uint32_t{x} << 16); }
 
 // (steps, columns), either of which may be contiguous.
 template <class Stored>
@@ -37,36 +28,16 @@ struct Matrix {
 
     // BLOCK columns from `first` as (steps, BLOCK); zeros beyond the last.
     void pack(size_t first, float* to) const {
-        size_t count = std::min(BLOCK, columns - first);
-        if (by_columns) {
-            for (size_t c = 0; c < BLOCK; c += LANES) pack_lanes(first + c, to + c);
-            return;
+        for (size_t end = first + BLOCK; first < end; first += LANES, to += LANES) {
+            size_t count = std::min(LANES, columns - std::min(first, columns));
+            if (by_columns) {
+                const Stored* lanes[LANES] = {};
+                for (size_t i = 0; i < count; i++) lanes[i] = data + (first + i) * steps;
+                transpose(lanes, count, steps, to);
+            } else
+                for (size_t s = 0; s < steps; s++)
+                    store(to + s * BLOCK, widened(data + s * columns + first, count));
         }
-        const Stored* from = data + first;
-        for (size_t s = 0; s < steps; s++, from += columns, to += BLOCK)
-            if (count == BLOCK)
-                for (size_t c = 0; c < BLOCK; c += LANES) store(to + c, widened(from + c));
-            else
-                for (size_t c = 0; c < BLOCK; c++) to[c] = c < count ? wide(from[c]) : 0;
-    }
-
-   private:
-    // LANES columns, of which a register holds LANES steps.
-    void pack_lanes(size_t first, float* to) const {
-        size_t s = 0;
-        if (first + LANES <= columns)
-            for (; s + LANES <= steps; s += LANES) {
-                floats lanes[LANES];
-                for (size_t i = 0; i < LANES; i++)
-                    lanes[i] = widened(data + (first + i) * steps + s);
-                transpose(lanes);
-                for (size_t i = 0; i < LANES; i++) store(to + (s + i) * BLOCK, lanes[i]);
-            }
-        for (; s < steps; s++)
-            for (size_t i = 0; i < LANES; i++) {
-                size_t c = first + i;
-                to[s * BLOCK + i] = c < columns ? wide(data[c * steps + s]) : 0;
-            }
     }
 };
 

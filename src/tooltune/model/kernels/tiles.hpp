@@ -33,11 +33,12 @@ struct Tiles {
 
     size_t first(size_t tile) const { return rows[2 * tile]; }
     size_t R(size_t tile) const { return rows[2 * tile + 1] - rows[2 * tile]; }
+    int64_t first_run(size_t tile) const { return tile ? run_ends[tile - 1] : 0; }
 
     template <class Use>  // with the place in the tile, the first key, and their number
     void each_run(size_t tile, Use use) const {
         size_t place = 0;
-        for (int64_t run = tile ? run_ends[tile - 1] : 0; run < run_ends[tile]; run++) {
+        for (int64_t run = first_run(tile); run < run_ends[tile]; run++) {
             size_t first = runs[2 * run], count = runs[2 * run + 1] - first;
             use(place, first, count), place += count;
         }
@@ -52,12 +53,12 @@ struct Tiles {
     size_t as_before(size_t tile) const {
         if (!tile) return 0;
         size_t same = 0;
-        int64_t other = tile > 1 ? run_ends[tile - 2] : 0, run = run_ends[tile - 1];
-        for (bool is_whole = true; is_whole && other < run_ends[tile - 1]; other++, run++) {
-            if (run == run_ends[tile] || runs[2 * other] != runs[2 * run]) break;
-            int64_t end = std::min(runs[2 * other + 1], runs[2 * run + 1]);
-            same += end - runs[2 * run];
-            is_whole = runs[2 * other + 1] == runs[2 * run + 1];
+        int64_t other = first_run(tile - 1), run = first_run(tile), end = run_ends[tile];
+        for (; other < first_run(tile) && run < end; other++, run++) {
+            if (runs[2 * other] != runs[2 * run]) break;
+            int64_t other_end = runs[2 * other + 1], own_end = runs[2 * run + 1];
+            same += std::min(other_end, own_end) - runs[2 * run];
+            if (other_end != own_end) break;
         }
         return same / BLOCK * BLOCK;
     }
