@@ -23,7 +23,20 @@ void multiply_with_keys(const Tiles& tiles, size_t tile, size_t first, size_t R,
     size_t steps = tiles.head_size / UNIT, M = rounded_up(tiles.N(tile));
     Units rows{(const unit*)x.at(head, tiles.first(tile) + first), x.token_stride / UNIT, 1};
     for (size_t n = 0; n < M; n += BLOCK)
-        multiply<false>(R, rows, &packed[n * steps], BLOCK, steps, scale, out + n, M);
+        multiply_rows<false>(R, rows, &packed[n * steps], BLOCK, steps, scale, out + n, M);
+}
+
+// (R, W): rows of N weights with what is packed over keys.
+void multiply_over_keys(size_t R, Units weights, const std::vector<unit>& packed, size_t N,
+                        size_t W, float scale, float* out) {
+    std::fill_n(out, R * W, 0);
+    for (size_t steps = steps_over(N), first = 0; first < steps; first += OVER_KEYS) {
+        size_t count = std::min(OVER_KEYS, steps - first);
+        for (size_t c = 0; c < W; c += BLOCK)
+            multiply_rows<true>(R, {weights.data + first, weights.row, 1},
+                                &packed[first * W + c * OVER_KEYS], BLOCK, count, scale, out + c,
+                                W);
+    }
 }
 
 // Scores (R, M) of a tile's queries in one head, times log2(e), so that softmax is made of powers
@@ -147,7 +160,8 @@ struct Sums {
         tiles.each_run(tile, [&](size_t place, size_t key, size_t count) {
             float* to = row(tiles, group, key, which);
             for (size_t c = 0; c < W; c += BLOCK)
-                multiply<true>(count, {weights + place, 1, M}, B + c, W, rows, scale, to + c, W);
+                multiply_rows<true>(count, {weights + place, 1, M}, B + c, W, rows, scale, to + c,
+                                    W);
         });
     }
     float* row(const Tiles& tiles, size_t group, size_t key, std::vector<float> Sums::*which) {
@@ -197,8 +211,7 @@ extern "C" void attention(const Tiles& tiles, Heads q, Heads k, Heads v, Heads o
                 log_sums[head * tiles.queries + query + i] = most + std::log2(own.sums[i]);
             }
             Units weights{(const unit*)own.weights.data(), M / UNIT, 1};
-            for (size_t c = 0; c < W; c += BLOCK)
-                multiply<false>(R, weights, &own.values[c], W, steps_over(N), 1, &own.mixed[c], W);
+            multiply_over_keys(R, weights, own.values, N, W, 1, own.mixed.data());
             for (size_t i = 0; i < R; i++) {
                 for (size_t c = 0; c < K; c++) own.mixed[i * W + c] /= own.sums[i];
                 store_rounded(out.at(head, query + i), &own.mixed[i * W], K);
@@ -251,9 +264,8 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
                        tiles.scale);
             totals.add(tiles, tile, group, &Sums::v, weights, M, own.grad_units.data(), row_units,
                        1);
-            for (size_t c = 0; c < W; c += BLOCK)
-                multiply<false>(R, {(const unit*)slopes, M / UNIT, 1}, &own.keys_back[c], W,
-                                steps_over(N), tiles.scale, &own.mixed[c], W);
+            multiply_over_keys(R, {(const unit*)slopes, M / UNIT, 1}, own.keys_back, N, W,
+                               tiles.scale, own.mixed.data());
             for (size_t i = 0; i < R; i++)
                 store_rounded(grad_q.at(head, query + i), &own.mixed[i * W], K);
         });

@@ -110,27 +110,41 @@ template <size_t COUNT, bool ADD>
     }
 }
 
-// A square of LANES rows. Blocks of 1, 2, 4 .. LANES / 2 change places across the diagonal.
-void transpose(floats x[LANES]) {
-    for (size_t block = 1; block < LANES; block *= 2) {
+// A square of LANES rows. Blocks of SIDE, 2 * SIDE .. LANES / 2 change places across the diagonal.
+// Inline and without loops, so that it stays in registers.
+template <size_t SIDE = 1>
+[[gnu::always_inline]] inline void transpose(floats x[LANES]) {
+    if constexpr (SIDE < LANES) {
         ints low, high;
+#pragma GCC unroll 16
         for (size_t i = 0; i < LANES; i++) {
-            low[i] = i & block ? LANES + i - block : i;
-            high[i] = i & block ? LANES + i : i + block;
+            low[i] = i & SIDE ? LANES + i - SIDE : i;
+            high[i] = i & SIDE ? LANES + i : i + SIDE;
         }
+#pragma GCC unroll 16
         for (size_t i = 0; i < LANES; i++)
-            if (!(i & block)) {
-                floats first = x[i], second = x[i + block];
+            if (!(i & SIDE)) {
+                floats first = x[i], second = x[i + SIDE];
                 x[i] = __builtin_shuffle(first, second, low);
-                x[i + block] = __builtin_shuffle(first, second, high);
+                x[i + SIDE] = __builtin_shuffle(first, second, high);
             }
+        transpose<2 * SIDE>(x);
     }
 }
 
 // Some rows of n numbers as columns of units, BLOCK apart; zeros up to LANES of them.
 template <class Stored>
 void transpose(const Stored* const rows[LANES], size_t count, size_t n, unit* to) {
-    for (size_t s = 0; s < n; s += LANES) {
+    size_t s = 0;
+    for (size_t end = count < LANES ? 0 : n / LANES * LANES; s < end; s += LANES) {
+        floats square[LANES];
+#pragma GCC unroll 16
+        for (size_t i = 0; i < LANES; i++) square[i] = widened(rows[i] + s);
+        transpose(square);
+#pragma GCC unroll 16
+        for (size_t i = 0; i < LANES; i++) store(to + (s + i) * BLOCK, square[i]);
+    }
+    for (; s < n; s += LANES) {
         floats square[LANES] = {};
         for (size_t i = 0; i < count; i++) square[i] = widened(rows[i] + s, n - s);
         transpose(square);

@@ -11,7 +11,6 @@
 namespace {
 
 constexpr float LOG2_E = 1.44269504f;
-constexpr size_t STEPS = 512;  // of a product at a time
 
 size_t rounded_up(size_t n) { return (n + BLOCK - 1) / BLOCK * BLOCK; }
 
@@ -30,17 +29,6 @@ void multiply_rows(size_t rows, Units A, const unit* B, size_t b_step, size_t st
     if (rows >= 4) run.template operator()<4>();
     if (rows >= 2) run.template operator()<2>();
     if (rows) run.template operator()<1>();
-}
-
-// And of steps: what all rows read of B stays in a near cache.
-template <bool ADD>
-void multiply(size_t rows, Units A, const unit* B, size_t b_step, size_t steps, float scale,
-              float* C, size_t c_row) {
-    multiply_rows<ADD>(rows, A, B, b_step, std::min(STEPS, steps), scale, C, c_row);
-    for (size_t done = STEPS; done < steps; done += STEPS) {
-        A.data += STEPS * A.step, B += STEPS * b_step;
-        multiply_rows<true>(rows, A, B, b_step, std::min(STEPS, steps - done), scale, C, c_row);
-    }
 }
 
 // Rows of n numbers as B of a product over them: (steps_over(rows), to_stride).

@@ -1,10 +1,11 @@
-// Products with a frozen weight and, beside it, an adapter's: y = x W + low Q, low = scale x P.
+// Products with a frozen weight and its adapter: y = x (W + scale P Q), and low = scale x P.
 // Forward that is a layer's result, where W, P and Q are stored by columns: W (outputs, inputs),
 // A and B. Backward it is the gradient of its input, where the same tensors are read by rows, and
 // P is B. Called by products.py.
 //
-// Some columns of the weight at a time are widened into panels, BLOCK columns each, and then
-// multiplied with all rows of x. Some rows of x stay in a near cache; panels go by once for those.
+// Some columns of the weight at a time are widened into panels, BLOCK columns each, the adapter is
+// added to them, and then they are multiplied with all rows of x. Some rows of x stay in a near
+// cache; panels go by once for those.
 //
 // Of float32 only: in bfloat16 it was not tried.
 
@@ -41,53 +42,54 @@ struct Matrix {
     }
 };
 
-// out (rows, columns), `row` apart, = or, where ADD, += scale * x (rows, steps) times panels.
-template <bool ADD>
+// out (rows, columns), `row` apart, = scale * x (rows, steps) times panels.
 void multiply_panels(size_t rows, const float* x, size_t steps, const float* panels,
                      size_t columns, float scale, float* out, size_t row) {
     for (size_t c = 0; c < columns; c += BLOCK, panels += steps * BLOCK) {
         if (c + BLOCK <= columns) {
-            multiply_rows<ADD>(rows, {x, steps, 1}, panels, BLOCK, steps, scale, out + c, row);
+            multiply_rows<false>(rows, {x, steps, 1}, panels, BLOCK, steps, scale, out + c, row);
             continue;
         }
         float part[NEAR_ROWS * BLOCK];
         multiply_rows<false>(rows, {x, steps, 1}, panels, BLOCK, steps, scale, part, BLOCK);
         for (size_t i = 0; i < rows; i++)
-            for (size_t j = c; j < columns; j++) {
-                float& to = out[i * row + j];
-                to = part[i * BLOCK + j - c] + (ADD ? to : 0);
-            }
+            std::copy_n(part + i * BLOCK, columns - c, out + i * row + c);
     }
 }
 
 template <class Stored>
 void multiply_adapted(const float* x, size_t rows, Matrix<Stored> W, Matrix<float> P,
                       Matrix<float> Q, float scale, float* low, float* out) {
-    size_t steps = W.steps, columns = W.columns, rank = P.columns, each = steps + rank;
-    size_t width = std::max(PANEL_NUMBERS / each / BLOCK, size_t{1}) * BLOCK;
+    size_t steps = W.steps, columns = W.columns, rank = P.columns;
+    size_t width = std::max(PANEL_NUMBERS / steps / BLOCK, size_t{1}) * BLOCK;
     static thread_local std::vector<float> kept;
-    kept.resize(rounded_up(rank) * steps + std::min(width, rounded_up(columns)) * each);
+    kept.resize((rounded_up(rank) + std::min(width, rounded_up(columns))) * steps);
     float *downs = kept.data(), *panels = downs + rounded_up(rank) * steps;
+    Units down{P.data, P.by_columns ? 1 : rank, P.by_columns ? steps : 1};
 #pragma omp parallel
-    for (size_t first = 0; first < columns; first += width) {
-        size_t count = std::min(width, columns - first);
-        float* ups = panels + rounded_up(count) * steps;
-        if (!first)
+    {
+        std::vector<float> up(rank * BLOCK);
+        for (size_t first = 0; first < columns; first += width) {
+            size_t count = std::min(width, columns - first);
+            if (!first)
 #pragma omp for
-            for (size_t c = 0; c < rank; c += BLOCK) P.pack(c, downs + c * steps);
+                for (size_t c = 0; c < rank; c += BLOCK) P.pack(c, downs + c * steps);
 #pragma omp for
-        for (size_t c = 0; c < count; c += BLOCK) {
-            W.pack(first + c, panels + c * steps);
-            if (rank) Q.pack(first + c, ups + c * rank);
-        }
+            for (size_t c = 0; c < count; c += BLOCK) {
+                float* panel = panels + c * steps;
+                W.pack(first + c, panel);
+                if (!rank) continue;
+                Q.pack(first + c, up.data());
+                multiply_rows<true>(steps, down, up.data(), BLOCK, rank, scale, panel, BLOCK);
+            }
 #pragma omp for schedule(dynamic)
-        for (size_t i = 0; i < rows; i += NEAR_ROWS) {
-            size_t some = std::min(rows - i, NEAR_ROWS);
-            const float* from = x + i * steps;
-            float *own = low + i * rank, *to = out + i * columns + first;
-            if (!first) multiply_panels<false>(some, from, steps, downs, rank, scale, own, rank);
-            multiply_panels<false>(some, from, steps, panels, count, 1, to, columns);
-            if (rank) multiply_panels<true>(some, own, rank, ups, count, 1, to, columns);
+            for (size_t i = 0; i < rows; i += NEAR_ROWS) {
+                size_t some = std::min(rows - i, NEAR_ROWS);
+                const float* from = x + i * steps;
+                float *own = low + i * rank, *to = out + i * columns + first;
+                if (!first) multiply_panels(some, from, steps, downs, rank, scale, own, rank);
+                multiply_panels(some, from, steps, panels, count, 1, to, columns);
+            }
         }
     }
 }

@@ -12,6 +12,8 @@
 
 namespace {
 
+constexpr size_t OVER_KEYS = 512;  // steps of a product at a time: its B stays in a near cache
+
 // Heads of tokens: (heads, tokens, K), the last one contiguous.
 struct Heads {
     number* data;
@@ -85,18 +87,24 @@ void pack_over_channels(const Tiles& tiles, size_t tile, Heads x, size_t group, 
     });
 }
 
-// The same as B of a product over keys: (ceil(N / UNIT), W).
+// The same as B of a product over keys, OVER_KEYS units of them at a time: (.., W / BLOCK,
+// OVER_KEYS, BLOCK).
 void pack_over_keys(const Tiles& tiles, size_t tile, Heads x, size_t group, size_t done,
                     std::vector<unit>& out) {
-    size_t N = tiles.N(tile), W = rounded_up(tiles.head_size);
-    out.resize(done / UNIT * W), out.resize(steps_over(N) * W);
+    size_t N = tiles.N(tile), K = tiles.head_size, W = rounded_up(K);
+    if (!done) out.clear();
+    out.resize((steps_over(N) + OVER_KEYS - 1) / OVER_KEYS * OVER_KEYS * W);
     const number* rows[UNIT] = {};
     tiles.each_key(tile, [&](size_t place, size_t key) {
         if (place < done) return;
-        size_t row = place % UNIT;
+        size_t row = place % UNIT, step = place / UNIT, in_part = step % OVER_KEYS;
         rows[row] = x.at(group, key);
-        if (row + 1 == UNIT || place + 1 == N)
-            interleave(rows, row + 1, tiles.head_size, &out[place / UNIT * W]);
+        if (row + 1 < UNIT && place + 1 < N) return;
+        unit* to = &out[(step - in_part) * W + in_part * BLOCK];
+        for (size_t c = 0; c < K; c += BLOCK, to += OVER_KEYS * BLOCK) {
+            interleave(rows, row + 1, std::min(BLOCK, K - c), to);
+            for (size_t i = 0; i <= row; i++) rows[i] += BLOCK;
+        }
     });
 }
 
