@@ -8,9 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from tooltune.config import LoraSection
 from tooltune.model.compiled import in_pytorch
+from tooltune.model.layers import rotate
 from tooltune.model.lora import LoraLinear
 from tooltune.model.mlp import SwiGlu, _swiglu, _swiglu_backward
 from tooltune.model.norm import RmsNorm
@@ -124,6 +126,35 @@ def test_a_compiled_swiglu_is_rounded_once(width: int, number: torch.dtype) -> N
 def test_a_swiglu_is_near_float64(width: int, dtype: torch.dtype) -> None:
     for got, truth in swiglu_and_truth(width, dtype):
         assert relative_error(got, truth) < 3 * rounded_once(truth, dtype)
+
+
+@pytest.mark.parametrize("size", [2, 6, 64, 80])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_heads_are_turned_as_transformers_turns_them(
+    size: int, batch: int, dtype: torch.dtype
+) -> None:
+    """With one row of positions for all, or one for each. The gradient is turned back."""
+    torch.manual_seed(size)
+    x = torch.randn(2, 7, 3, size).to(dtype).requires_grad_()
+    angles = torch.rand(batch, 7, size // 2).mul(9).repeat(1, 1, 2)
+    cos, sin = (each.to(dtype) for each in (angles.cos(), angles.sin()))
+    grad, wide = torch.randn(3, 2, 7, size).to(dtype).permute(1, 2, 0, 3), x.detach().double()
+    wide.requires_grad_()
+    truth, _ = apply_rotary_pos_emb(wide, wide, cos.double(), sin.double(), unsqueeze_dim=2)
+    got = rotate(x, cos, sin)
+    bound = (1 if dtype == torch.float32 else 2) * rounded_once(truth, dtype)
+    assert relative_error(got, truth) < bound
+    ours, theirs = gradient(got, grad, x)[0], gradient(truth, grad.double(), wide)[0]
+    assert relative_error(ours, theirs) < bound
+
+
+@pytest.mark.parametrize("number", COMPILED)
+def test_compiled_turns_are_rounded_once(number: torch.dtype) -> None:
+    x, cos, sin = torch.randn(1, 7, 3, 64), torch.rand(1, 7, 64), torch.rand(1, 7, 64)
+    x, cos, sin = (each.to(number) for each in (x, cos, sin))
+    with in_pytorch():
+        truth = rotate(*(each.double() for each in (x, cos, sin)))
+    assert relative_error(rotate(x, cos, sin), truth) < rounded_once(truth, number)
 
 
 def swiglu_and_truth(width: int, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:

@@ -20,6 +20,7 @@ from tooltune.model.products import (
     frozen_gradient,
     frozen_product,
     is_faster_here,
+    transposed_product,
 )
 from tooltune.model.quantize import NarrowLinear, Q8Linear
 
@@ -68,6 +69,13 @@ def test_both_products_are_float64s(
     assert distance(alone[0], x.double() @ (W if is_gradient else W.T)) < 1e-6
 
 
+@settings(max_examples=30, deadline=None)
+@given(tokens=st.integers(1, 120), rank=st.integers(1, 40), width=st.integers(1, 80))
+def test_transposed_products_are_float64s(tokens: int, rank: int, width: int) -> None:
+    low, x = drawn(tokens, rank), drawn(tokens, width, seed=8)
+    assert distance(transposed_product(low, x), low.double().T @ x.double()) < 1e-6
+
+
 @pytest.mark.parametrize(("inputs", "outputs"), [(2048, 1000), (100, 9000), (6000, 40)])
 def test_panels_of_some_columns_at_a_time(inputs: int, outputs: int) -> None:
     """More of them than are widened at once, and some of which one is more than that. Thousands of
@@ -85,11 +93,13 @@ def test_the_same_bits_whatever_stores_the_weight_and_however_many_threads() -> 
     try:
         torch.set_num_threads(1)
         other = compiled_product(x, weight.float(), (A, B))
+        other_sums = transposed_product(drawn(100, 16), x)
     finally:
         torch.set_num_threads(threads)
     assert made is not None
     assert other is not None
     assert all(map(torch.equal, made, other))
+    assert torch.equal(transposed_product(drawn(100, 16), x), other_sums)
 
 
 def test_nothing_beyond_is_written() -> None:
@@ -99,7 +109,10 @@ def test_nothing_beyond_is_written() -> None:
     kernel: Any = kernels_for(x)
     call(kernel.product, x, *x.shape, weight, 0, 21, 1, A, B, 5, 1.0, lows[1], outs[1])
     assert distance(outs[1], x.double() @ (weight + B @ A).double().T) < 1e-6
-    assert all(block[1].all() and not block[::2].any() for block in (lows, outs))
+    sums = torch.zeros(3, 5, 30)
+    call(kernel.transposed_product, lows[1], *lows[1].shape, x, 30, sums[1])
+    assert distance(sums[1], lows[1].double().T @ x.double()) < 1e-6
+    assert all(block[1].all() and not block[::2].any() for block in (lows, outs, sums))
 
 
 def test_an_infinite_number_and_one_that_is_none_reach_their_row_only() -> None:

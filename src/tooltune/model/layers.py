@@ -4,6 +4,7 @@ They compute what transformers' modules compute; only the gradient of the frozen
 out, and activations that are cheap to recompute are not kept.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tooltune.model.attention import ATTENTION, KeysValues, TreeLayout, attend
+from tooltune.model.compiled import call, kernels_for
 from tooltune.model.mlp import SwiGlu
 from tooltune.model.norm import RmsNorm
 from tooltune.model.normed import products_of
@@ -179,6 +181,12 @@ class _Rotary(torch.autograd.Function):
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    if kernels := kernels_for(x, cos, sin):
+        x, (*tokens, heads, size) = x.contiguous(), x.shape
+        y, angles = torch.empty_like(x), cos[..., 0].numel()
+        turns = (cos.contiguous(), sin.contiguous())
+        call(kernels.rotary, x, *turns, math.prod(tokens), angles, heads, size, y)
+        return y
     half = x.shape[-1] // 2
     cos, sin = cos[..., None, :half], sin[..., None, :half]
     y = torch.empty_like(x)

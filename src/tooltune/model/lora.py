@@ -20,7 +20,12 @@ from torch import Tensor, nn
 from tooltune.config import LoraSection
 from tooltune.errors import ModelError
 from tooltune.jsonl import read_json, write_json
-from tooltune.model.products import compiled_product, frozen_gradient, frozen_product
+from tooltune.model.products import (
+    compiled_product,
+    frozen_gradient,
+    frozen_product,
+    transposed_product,
+)
 from tooltune.model.quantize import NarrowLinear, dense_weight, stored_weight
 
 WEIGHTS = "adapter_model.safetensors"
@@ -124,8 +129,8 @@ class CastLora(NamedTuple):
     ) -> tuple[Tensor, Tensor]:
         """Of A and B, in `dtype`."""
         # Twice as fast on a processor as grad_TO.T @ low_TR.
-        grad_B = (low_TR.T @ grad_TO).T.to(dtype)
-        return (grad_low_TR.T @ x_TI).to(dtype), grad_B
+        grad_B = transposed_product(low_TR, grad_TO).T.to(dtype)
+        return transposed_product(grad_low_TR, x_TI).to(dtype), grad_B
 
 
 class _LoraProduct(torch.autograd.Function):

@@ -1,6 +1,6 @@
 """Products with a frozen weight, and an adapter's beside them, compiled where that is faster.
 
-kernels/product.cpp computes both in one pass. Without it each caller has PyTorch's way.
+kernels/product.cpp computes both as one. Without it each caller has PyTorch's way.
 Shapes: T tokens, I inputs, O outputs, R rank of an adapter.
 """
 
@@ -63,6 +63,17 @@ def compiled_product(
         *(low_TR, out),
     )
     return out, low_TR
+
+
+def transposed_product(low_TR: Tensor, x_TN: Tensor) -> Tensor:
+    """low' x (R, N): the outer products of all tokens, summed."""
+    kernels = kernels_for(low_TR, x_TN)
+    if not kernels or not is_faster_here(x_TN.dtype) or len(x_TN) < FEWEST_ROWS:
+        return low_TR.T @ x_TN
+    low_TR, x_TN = low_TR.contiguous(), x_TN.contiguous()
+    sums = x_TN.new_zeros(low_TR.shape[1], x_TN.shape[1])
+    call(kernels.transposed_product, low_TR, *low_TR.shape, x_TN, x_TN.shape[1], sums)
+    return sums
 
 
 @cache

@@ -7,6 +7,8 @@
 // added to them, and then they are multiplied with all rows of x. Some rows of x stay in a near
 // cache; panels go by once for those.
 //
+// And low transposed times rows: the gradients of A and B.
+//
 // Of float32 only: in bfloat16 it was not tried.
 
 #include "numbers.hpp"
@@ -19,6 +21,7 @@ namespace {
 
 constexpr size_t PANEL_NUMBERS = 1 << 19;  // 2 MiB, of all panels at a time
 constexpr size_t NEAR_ROWS = 4 * ROWS;     // 48 are as fast where steps are few, slower where many
+constexpr size_t SUMMED_ROWS = 48;         // of a transposed product at a time; 24 to 192 are alike
 
 // (steps, columns), either of which may be contiguous.
 template <class Stored>
@@ -107,6 +110,28 @@ extern "C" void product(const float* x, size_t rows, size_t steps, const void* w
                                  {up, rank, columns, each}, scale, low, out);
     };
     is_brief ? run((const uint16_t*)weight) : run((const float*)weight);
+}
+
+// sums (rank, columns) += low (rows, rank) transposed times y (rows, columns), as an adapter's
+// gradients are. Each thread has columns of its own.
+extern "C" void transposed_product(const float* low, size_t rows, size_t rank, const float* y,
+                                   size_t columns, float* sums) {
+#pragma omp parallel
+    for (size_t first = 0; first < rows; first += SUMMED_ROWS) {
+        size_t end = std::min(rows, first + SUMMED_ROWS);
+#pragma omp for schedule(static) nowait
+        for (size_t c = 0; c < columns; c += BLOCK) {
+            if (c + BLOCK <= columns) {
+                multiply_rows<true>(rank, {low + first * rank, 1, rank}, y + first * columns + c,
+                                    columns, end - first, 1, sums + c, columns);
+                continue;
+            }
+            for (size_t i = first; i < end; i++)
+                for (size_t r = 0; r < rank; r++)
+                    for (size_t j = c; j < columns; j++)
+                        sums[r * columns + j] += low[i * rank + r] * y[i * columns + j];
+        }
+    }
 }
 
 #endif
