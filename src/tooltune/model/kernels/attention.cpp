@@ -17,13 +17,32 @@ namespace {
 
 constexpr float HIDDEN = -1e30f;  // a score whose weight is 0
 
-// (R, M): `R` rows of one head, from `first` of the tile, with what is packed over channels.
-void multiply_with_keys(const Tiles& tiles, size_t tile, size_t first, size_t R, Heads x,
-                        size_t head, const std::vector<unit>& packed, float scale, float* out) {
-    size_t steps = tiles.head_size / UNIT, M = rounded_up(tiles.N(tile));
-    Units rows{(const unit*)x.at(head, tiles.first(tile) + first), x.token_stride / UNIT, 1};
-    for (size_t n = 0; n < M; n += BLOCK)
-        multiply_rows<false>(R, rows, &packed[n * steps], BLOCK, steps, scale, out + n, M);
+// Some rows of a tile in one head, and the keys up to the last one that they see.
+struct Part {
+    size_t head, query, R, N, M;  // query is the first one's
+    const float* hidden;          // of the last `partly_seen` keys, as (R, hidden_row)
+    size_t hidden_row, partly_seen;
+
+    Part(const Tiles& tiles, size_t tile, size_t head, size_t first)
+        : head(head), query(tiles.first(tile) + first) {
+        R = std::min(tiles.R(tile) - first, SCORE_ROWS), N = tiles.N(tile, first + R);
+        M = rounded_up(N), hidden_row = tiles.hidden_keys[tile];
+        hidden = tiles.hidden + tiles.hidden_starts[tile] + first * hidden_row;
+        partly_seen = hidden_row - (tiles.N(tile) - N);
+    }
+};
+
+// (R, M): a part's rows of x with what is packed over channels.
+void multiply_with_keys(const Tiles& tiles, const Part& part, Heads x, const std::vector<unit>& packed,
+                        float scale, float* out) {
+    size_t K = tiles.head_size, steps = K / UNIT;
+    static thread_local std::vector<number> rows;  // next to each other
+    rows.resize(SCORE_ROWS * K);
+    for (size_t i = 0; i < part.R; i++)
+        std::copy_n(x.at(part.head, part.query + i), K, &rows[i * K]);
+    for (size_t n = 0; n < part.M; n += BLOCK)
+        multiply_rows<false>(part.R, {(const unit*)rows.data(), steps, 1}, &packed[n * steps],
+                             BLOCK, steps, scale, out + n, part.M);
 }
 
 // (R, W): rows of N weights with what is packed over keys.
@@ -39,17 +58,17 @@ void multiply_over_keys(size_t R, Units weights, const std::vector<unit>& packed
     }
 }
 
-// Scores (R, M) of a tile's queries in one head, times log2(e), so that softmax is made of powers
-// of 2; HIDDEN what they do not see.
-void make_scores(const Tiles& tiles, size_t tile, size_t first, size_t R, Heads q, size_t head,
-                 const std::vector<unit>& keys, float* out) {
-    size_t N = tiles.N(tile), M = rounded_up(N), hidden_keys = tiles.hidden_keys[tile];
-    multiply_with_keys(tiles, tile, first, R, q, head, keys, tiles.scale * LOG2_E, out);
-    const float* hidden = tiles.hidden + tiles.hidden_starts[tile] + first * hidden_keys;
-    for (size_t i = 0; i < R; i++, out += M, hidden += hidden_keys) {
-        float* last = out + N - hidden_keys;
-        for (size_t j = 0; j < hidden_keys; j++) last[j] = hidden[j] < 0 ? HIDDEN : last[j];
-        std::fill(out + N, out + M, HIDDEN);
+// Scores (R, M) of a part, times log2(e), so that softmax is made of powers of 2; HIDDEN what its
+// rows do not see.
+void make_scores(const Tiles& tiles, const Part& part, Heads q, const std::vector<unit>& keys,
+                 float* out) {
+    multiply_with_keys(tiles, part, q, keys, tiles.scale * LOG2_E, out);
+    const float* hidden = part.hidden;
+    for (size_t i = 0; i < part.R; i++, out += part.M, hidden += part.hidden_row) {
+        float* last = out + part.N - part.partly_seen;
+        for (size_t j = 0; j < part.partly_seen; j++)
+            last[j] = hidden[j] < 0 ? HIDDEN : last[j];
+        std::fill(out + part.N, out + part.M, HIDDEN);
     }
 }
 
@@ -121,13 +140,13 @@ void in_parallel(const Tiles& tiles, Work work) {
     }
 }
 
-// A tile's rows in each head of a group, SCORE_ROWS at a time: with the head and the first row.
+// A tile's rows in each head of a group, SCORE_ROWS at a time.
 template <class Work>
 void each_part(const Tiles& tiles, size_t tile, size_t group, Work work) {
-    size_t R = tiles.R(tile), shared = tiles.heads / tiles.groups;
+    size_t shared = tiles.heads / tiles.groups;
     for (size_t head = group * shared; head < (group + 1) * shared; head++)
-        for (size_t first = 0; first < R; first += SCORE_ROWS)
-            work(head, first, std::min(R - first, SCORE_ROWS));
+        for (size_t first = 0; first < tiles.R(tile); first += SCORE_ROWS)
+            work(Part(tiles, tile, head, first));
 }
 
 // What a thread works in, kept for the next tile.
@@ -153,12 +172,14 @@ struct Sums {
         for (auto* x : {&k, &v}) x->resize(groups * tiles.keys * rounded_up(tiles.head_size));
         return *this;
     }
-    // To one of them, of a tile's keys, weights (rows, M) transposed times B (rows, W).
-    void add(const Tiles& tiles, size_t tile, size_t group, std::vector<float> Sums::*which,
-             const unit* weights, size_t M, const unit* B, size_t rows, float scale) {
-        size_t W = rounded_up(tiles.head_size);
+    // To one of them, of a part's keys, weights (R units, M) transposed times B (R units, W).
+    void add(const Tiles& tiles, size_t tile, size_t group, const Part& part,
+             std::vector<float> Sums::*which, const unit* weights, const unit* B, float scale) {
+        size_t W = rounded_up(tiles.head_size), M = part.M, rows = steps_over(part.R);
         tiles.each_run(tile, [&](size_t place, size_t key, size_t count) {
+            if (place >= part.N) return;
             float* to = row(tiles, group, key, which);
+            count = std::min(count, part.N - place);
             for (size_t c = 0; c < W; c += BLOCK)
                 multiply_rows<true>(count, {weights + place, 1, M}, B + c, W, rows, scale, to + c,
                                     W);
@@ -196,25 +217,26 @@ extern "C" void attention(const Tiles& tiles, Heads q, Heads k, Heads v, Heads o
     size_t K = tiles.head_size, W = rounded_up(K);
     in_parallel(tiles, [&](size_t, size_t group, size_t tile, size_t done) {
         Scratch& own = Scratch::of_thread();
-        size_t N = tiles.N(tile), M = rounded_up(N);
+        size_t M = rounded_up(tiles.N(tile));  // at most
         pack_over_channels(tiles, tile, k, group, done, own.keys);
         pack_over_keys(tiles, tile, v, group, done, own.values);
         own.scores.resize(SCORE_ROWS * M), own.weights.resize(SCORE_ROWS * M);
         own.mixed.resize(SCORE_ROWS * W), own.sums.resize(SCORE_ROWS);
-        each_part(tiles, tile, group, [&](size_t head, size_t first, size_t R) {
-            size_t query = tiles.first(tile) + first;
-            make_scores(tiles, tile, first, R, q, head, own.keys, own.scores.data());
+        each_part(tiles, tile, group, [&](const Part& part) {
+            size_t R = part.R, M = part.M;
+            make_scores(tiles, part, q, own.keys, own.scores.data());
             for (size_t i = 0; i < R; i++) {
                 float most = greatest(&own.scores[i * M], M);
                 if (most == HIDDEN) most = NAN;  // what it sees overflowed: the run must stop
                 own.sums[i] = exponentiate(&own.scores[i * M], M, most, &own.weights[i * M]);
-                log_sums[head * tiles.queries + query + i] = most + std::log2(own.sums[i]);
+                log_sums[part.head * tiles.queries + part.query + i] =
+                    most + std::log2(own.sums[i]);
             }
-            Units weights{(const unit*)own.weights.data(), M / UNIT, 1};
-            multiply_over_keys(R, weights, own.values, N, W, 1, own.mixed.data());
+            multiply_over_keys(R, {(const unit*)own.weights.data(), M / UNIT, 1}, own.values,
+                               part.N, W, 1, own.mixed.data());
             for (size_t i = 0; i < R; i++) {
                 for (size_t c = 0; c < K; c++) own.mixed[i * W + c] /= own.sums[i];
-                store_rounded(out.at(head, query + i), &own.mixed[i * W], K);
+                store_rounded(out.at(part.head, part.query + i), &own.mixed[i * W], K);
             }
         });
     });
@@ -227,7 +249,7 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
     std::vector<Sums> sums(omp_get_max_threads());
     in_parallel(tiles, [&](size_t thread, size_t group, size_t tile, size_t done) {
         Scratch& own = Scratch::of_thread();
-        size_t N = tiles.N(tile), M = rounded_up(N);
+        size_t M = rounded_up(tiles.N(tile));  // at most
         pack_over_channels(tiles, tile, k, group, done, own.keys);
         pack_over_channels(tiles, tile, v, group, done, own.values);
         pack_over_keys(tiles, tile, k, group, done, own.keys_back);
@@ -244,30 +266,28 @@ extern "C" void attention_backward(const Tiles& tiles, Heads q, Heads k, Heads v
         for (auto* x : {&own.q_units, &own.grad_units}) x->assign(SCORE_ROWS / UNIT * W, 0);
         Sums& totals = sums[thread].with(tiles, group);
         own.mixed.resize(SCORE_ROWS * W), own.sums.assign(SCORE_ROWS, 0);
-        each_part(tiles, tile, group, [&](size_t head, size_t first, size_t R) {
-            size_t query = tiles.first(tile) + first, row_units = steps_over(R);
-            make_scores(tiles, tile, first, R, q, head, own.keys, own.scores.data());
-            multiply_with_keys(tiles, tile, first, R, grad_out, head, own.values, 1,
-                               own.grads.data());
+        each_part(tiles, tile, group, [&](const Part& part) {
+            size_t R = part.R, M = part.M, head = part.head, row_units = steps_over(R);
+            make_scores(tiles, part, q, own.keys, own.scores.data());
+            multiply_with_keys(tiles, part, grad_out, own.values, 1, own.grads.data());
             // Of an odd number of rows the last one's partner has weights of 0.
             std::fill_n(own.scores.data() + R * M, (UNIT * row_units - R) * M, HIDDEN);
             std::fill_n(own.grads.data() + R * M, (UNIT * row_units - R) * M, 0);
-            std::copy_n(log_sums + head * tiles.queries + query, R, own.sums.begin());
+            std::copy_n(log_sums + head * tiles.queries + part.query, R, own.sums.begin());
             for (size_t i = 0; i < R; i += UNIT)
                 softmax_backward(&own.scores[i * M], &own.grads[i * M], M, &own.sums[i],
                                  &weights[i / UNIT * M], &slopes[i * M],
                                  &slope_units[i / UNIT * M]);
-            interleave_rows(R, q.at(head, query), q.token_stride, K, own.q_units.data(), W);
-            interleave_rows(R, grad_out.at(head, query), grad_out.token_stride, K,
+            interleave_rows(R, q.at(head, part.query), q.token_stride, K, own.q_units.data(), W);
+            interleave_rows(R, grad_out.at(head, part.query), grad_out.token_stride, K,
                             own.grad_units.data(), W);
-            totals.add(tiles, tile, group, &Sums::k, slope_units, M, own.q_units.data(), row_units,
+            totals.add(tiles, tile, group, part, &Sums::k, slope_units, own.q_units.data(),
                        tiles.scale);
-            totals.add(tiles, tile, group, &Sums::v, weights, M, own.grad_units.data(), row_units,
-                       1);
-            multiply_over_keys(R, {(const unit*)slopes, M / UNIT, 1}, own.keys_back, N, W,
+            totals.add(tiles, tile, group, part, &Sums::v, weights, own.grad_units.data(), 1);
+            multiply_over_keys(R, {(const unit*)slopes, M / UNIT, 1}, own.keys_back, part.N, W,
                                tiles.scale, own.mixed.data());
             for (size_t i = 0; i < R; i++)
-                store_rounded(grad_q.at(head, query + i), &own.mixed[i * W], K);
+                store_rounded(grad_q.at(head, part.query + i), &own.mixed[i * W], K);
         });
     });
     store_totals(tiles, sums, &Sums::k, grad_k);

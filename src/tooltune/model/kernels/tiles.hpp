@@ -69,6 +69,14 @@ struct Tiles {
         each_run(tile, [&](size_t, size_t, size_t count) { keys += count; });
         return keys;
     }
+    // Keys up to the last one that the tile's first `rows` see: rows are in order, and none sees
+    // what is behind it.
+    size_t N(size_t tile, size_t rows) const {
+        size_t keys = N(tile);
+        const float* row_end = hidden + hidden_starts[tile] + rows * hidden_keys[tile];
+        for (int64_t i = 1; i <= hidden_keys[tile] && row_end[-i] < 0; i++) keys--;
+        return keys;
+    }
 };
 
 // A tile's keys as B of a product over channels: (M / BLOCK, K / UNIT, BLOCK), zero where there is
