@@ -25,6 +25,12 @@ def frozen_product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -
     return F.linear(x, weight_OI.to(x.dtype), bias_O)
 
 
+def frozen_product_into(out_TO: Tensor, x_TI: Tensor, weight_OI: Tensor) -> None:
+    """W x, in memory that is there already."""
+    if not compiled_product(x_TI, weight_OI, out=out_TO):
+        torch.mm(x_TI, weight_OI.T.to(x_TI.dtype), out=out_TO)
+
+
 def frozen_gradient(grad_TO: Tensor, weight_OI: Tensor) -> Tensor:
     """Of a frozen product's input, (T, I)."""
     made = compiled_product(grad_TO, weight_OI, is_gradient=True)
@@ -38,10 +44,11 @@ def compiled_product(
     scale: float = 1.0,
     *,
     is_gradient: bool = False,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor] | None:
     """(W x + B low, low = scale A x as (T, R)) for A (R, I) and B (O, R), or, of the gradient of
     such a result, that of its input: (W' x + A' low, low = scale B' x). None where PyTorch computes
-    as fast."""
+    as fast. `out` is where the first one goes."""
     steps, columns = weight_OI.shape if is_gradient else weight_OI.shape[::-1]
     if not is_faster_here(x.dtype) or x.numel() < FEWEST_ROWS * steps or steps > MOST_STEPS:
         return None
@@ -53,7 +60,8 @@ def compiled_product(
     if not kernels or weight_OI.dtype not in (torch.float32, torch.bfloat16):
         return None
     x, rows = x.contiguous(), x.numel() // steps
-    out, low_TR = x.new_empty(*x.shape[:-1], columns), x.new_empty(rows, rank)
+    out = x.new_empty(*x.shape[:-1], columns) if out is None else out
+    low_TR = x.new_empty(rows, rank)
     weight = (weight_OI.contiguous(), int(weight_OI.dtype == torch.bfloat16))
     call(
         kernels.product,

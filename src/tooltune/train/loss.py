@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tooltune.model.products import frozen_product
+from tooltune.model.products import frozen_product, frozen_product_into
 from tooltune.model.widen import wide_dtype
 
 CHUNK_EDGES = 256
@@ -56,6 +56,8 @@ class _EdgeLoss(torch.autograd.Function):
         wide = wide_dtype(hidden_ED.dtype)
         loss = torch.zeros((), dtype=wide, device=hidden_ED.device)
         grad_ED = torch.empty_like(hidden_ED) if ctx.needs_input_grad[0] else None
+        # One for all chunks: so large a block is the system's, which clears it each time.
+        logits_CV = hidden_ED.new_empty(min(CHUNK_EDGES, len(hidden_ED)), len(head_VD))
         for start in range(0, len(hidden_ED), CHUNK_EDGES):
             chunk = slice(start, start + CHUNK_EDGES)
             loss += _chunk_loss(
@@ -63,6 +65,7 @@ class _EdgeLoss(torch.autograd.Function):
                 head_VD,
                 target_E[chunk, None],
                 weight_E[chunk, None].to(wide),
+                logits_CV[: len(hidden_ED[chunk])],
                 None if grad_ED is None else grad_ED[chunk],
             )
         if grad_ED is not None:
@@ -80,11 +83,12 @@ def _chunk_loss(
     head_VD: Tensor,
     target_C1: Tensor,
     weight_C1: Tensor,
+    logits_CV: Tensor,
     grad_CD: Tensor | None,
 ) -> Tensor:
-    """Summed loss of a chunk, its gradient written to `grad_CD`. One buffer of C x V: the logits
-    become their own gradient in place, some rows at a time."""
-    logits_CV = frozen_product(hidden_CD, head_VD)
+    """Summed loss of a chunk, its gradient written to `grad_CD`. `logits_CV` is the one buffer of
+    this size: logits become their own gradient in place, some rows at a time."""
+    frozen_product_into(logits_CV, hidden_CD, head_VD)
     loss = weight_C1.new_zeros(())
     rows = (torch.split(each, SOFTMAX_ROWS) for each in (logits_CV, target_C1, weight_C1))
     for logits_RV, target_R1, weight_R1 in zip(*rows, strict=True):

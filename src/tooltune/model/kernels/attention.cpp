@@ -33,8 +33,8 @@ struct Part {
 };
 
 // (R, M): a part's rows of x with what is packed over channels.
-void multiply_with_keys(const Tiles& tiles, const Part& part, Heads x, const std::vector<unit>& packed,
-                        float scale, float* out) {
+void multiply_with_keys(const Tiles& tiles, const Part& part, Heads x,
+                        const std::vector<unit>& packed, float scale, float* out) {
     size_t K = tiles.head_size, steps = K / UNIT;
     static thread_local std::vector<number> rows;  // next to each other
     rows.resize(SCORE_ROWS * K);
