@@ -32,11 +32,23 @@ struct Part {
     }
 };
 
+// What a thread works in, kept for the next tile.
+struct Scratch {
+    std::vector<unit> keys, values, keys_back, weight_units, slope_units, q_units, grad_units;
+    std::vector<float> scores, grads, sums, mixed;
+    std::vector<number> rows, weights, slopes;
+
+    static Scratch& of_thread() {
+        static thread_local Scratch scratch;
+        return scratch;
+    }
+};
+
 // (R, M): a part's rows of x with what is packed over channels.
 void multiply_with_keys(const Tiles& tiles, const Part& part, Heads x,
                         const std::vector<unit>& packed, float scale, float* out) {
     size_t K = tiles.head_size, steps = K / UNIT;
-    static thread_local std::vector<number> rows;  // next to each other
+    std::vector<number>& rows = Scratch::of_thread().rows;  // next to each other
     rows.resize(SCORE_ROWS * K);
     for (size_t i = 0; i < part.R; i++)
         std::copy_n(x.at(part.head, part.query + i), K, &rows[i * K]);
@@ -148,18 +160,6 @@ void each_part(const Tiles& tiles, size_t tile, size_t group, Work work) {
         for (size_t first = 0; first < tiles.R(tile); first += SCORE_ROWS)
             work(Part(tiles, tile, head, first));
 }
-
-// What a thread works in, kept for the next tile.
-struct Scratch {
-    std::vector<unit> keys, values, keys_back, weight_units, slope_units, q_units, grad_units;
-    std::vector<float> scores, grads, sums, mixed;
-    std::vector<number> weights, slopes;
-
-    static Scratch& of_thread() {
-        static thread_local Scratch scratch;
-        return scratch;
-    }
-};
 
 // Gradients of keys and values, (groups, keys, W) each, of the groups that a thread has met.
 struct Sums {

@@ -132,7 +132,8 @@ template <size_t SIDE = 1>
     }
 }
 
-// Some rows of n numbers as columns of units, BLOCK apart; zeros up to LANES of them.
+// Some rows of n numbers as columns of units, BLOCK apart; zeros up to LANES of them. Whole squares
+// apart from the rest: with bounds to look at they would go through memory.
 template <class Stored>
 void transpose(const Stored* const rows[LANES], size_t count, size_t n, unit* to) {
     size_t s = 0;

@@ -3,9 +3,9 @@
 
 #include "numbers.hpp"
 
-// Of x (tokens, heads, K) each head's halves, as coordinates, are turned by its token's angles:
-// cos and sin (angles, K), which repeat themselves in both halves, for tokens / angles rows of
-// tokens.
+// Of x (tokens, heads, K) each head's halves, as coordinates, are turned by its token's angles: cos
+// and sin (angles, K), which repeat one in both halves. Where there are more tokens than angles,
+// these begin again.
 extern "C" void rotary(const number* x, const number* cos, const number* sin, size_t tokens,
                        size_t angles, size_t heads, size_t K, number* y) {
     size_t half = K / 2;
